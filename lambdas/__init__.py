@@ -1,0 +1,1 @@
+"""The five Lambda functions of AMTS and everything they share."""

@@ -1,0 +1,132 @@
+"""The execution input of `advanced-model-tuning` and `daily-assessment`, and the steps of the coordinator."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from lambdas.contracts.base import Contract, ModelVersion, RunId, S3Uri, Symbol
+from lambdas.core.values import GateRecord
+
+DataSource = Literal["yahoo", "sample", "simulated"] | S3Uri
+
+
+class TuningRequest(Contract):
+    """The execution input. `{}` is valid: every field has a default.
+
+    Thresholds are no fields of it, on purpose: an unknown field is refused.
+    """
+
+    data: DataSource | None = Field(default=None, description="Where data comes from; null is the deployed setting.")
+    symbols: tuple[Symbol, ...] | None = Field(
+        default=None,
+        min_length=1,
+        max_length=2000,
+        description="Symbols to model; null is the portfolio, the configured universe, or all that the source has.",
+    )
+    as_of: dt.date | None = Field(default=None, description="Nothing later is used; null is the newest session.")
+    lookback_days: int | None = Field(
+        default=None,
+        ge=30,
+        le=7320,
+        description="Length of the walk-forward, calendar days; null is the deployed setting.",
+    )
+    benchmark_period_days: int | None = Field(
+        default=None, ge=30, le=730, description="Length of the holdout, calendar days; null is the deployed setting."
+    )
+    mode: Literal["comprehensive", "daily"] = Field(
+        default="comprehensive", description="On demand: which state machine is started."
+    )
+    dry_run: bool = Field(default=False, description="Check data access, permissions and settings; fit nothing.")
+    rollback_to: ModelVersion | Literal["previous"] | None = Field(
+        default=None, description="Make this promoted version champion again; nothing is fitted."
+    )
+    reason: Annotated[str, Field(max_length=200)] = Field(default="on demand", description="Recorded with the run.")
+
+
+class StartRequest(Contract):
+    """Invoking `advanced-model-tuning-service` directly starts an execution; any field of `TuningRequest` may stand."""
+
+    action: Literal["start"] = "start"
+    request: TuningRequest = TuningRequest()
+
+
+class StartResult(Contract):
+    """The execution that was started."""
+
+    execution_arn: str
+
+
+class PlanRequest(Contract):
+    """First step of both machines: check the untrusted execution input and resolve what it leaves open."""
+
+    action: Literal["plan"]
+    workflow: Literal["advanced-model-tuning", "daily-assessment"]
+    run_id: RunId = Field(description="Name of the execution.")
+    execution_arn: str
+    started_at: dt.datetime
+    request: dict[str, Any] = Field(description="Execution input, unchecked.")
+
+
+class PlanResult(Contract):
+    """What the rest of the machine needs to know about the run."""
+
+    kind: Literal["tune", "assess", "dry_run", "rollback", "nothing"]
+    explanation: str = Field(description="One sentence for the console.")
+    data: DataSource
+    batches: tuple[tuple[Symbol, ...], ...] = Field(
+        description="Symbols by batch; one empty batch asks for everything the source has."
+    )
+    as_of: dt.date | None
+    lookback_days: int
+    benchmark_period_days: int
+    champion: ModelVersion | None
+    rollback_to: ModelVersion | None = None
+
+
+class PromoteRequest(Contract):
+    """Make the candidate champion, if every recorded gate says PASS and the champion is the one compared with."""
+
+    action: Literal["promote"]
+    run_id: RunId
+    version: ModelVersion
+    expected_champion: ModelVersion | None
+
+
+class RejectRequest(Contract):
+    """Record a run that ends without a promotion: the gate that stopped it, or a comparison that became stale."""
+
+    action: Literal["reject"]
+    run_id: RunId
+    version: ModelVersion | None = None
+    stopped_by: GateRecord | None = Field(default=None, description="None: superseded by another promotion.")
+
+
+class RollBackRequest(Contract):
+    """Make an earlier champion champion again, after its artefact's hashes were verified."""
+
+    action: Literal["roll_back"]
+    run_id: RunId
+    version: ModelVersion
+    reason: str
+
+
+class FailRequest(Contract):
+    """Record and announce an exception that retries did not cure."""
+
+    action: Literal["fail"]
+    run_id: RunId
+    workflow: Literal["advanced-model-tuning", "daily-assessment"]
+    error: str
+    cause: str
+
+
+class OutcomeResult(Contract):
+    """How a run ended, as it was recorded and announced."""
+
+    outcome: Literal["PROMOTED", "REJECTED", "SUPERSEDED", "ROLLED_BACK", "FAILED", "DRY_RUN", "ASSESSED", "NOTHING"]
+    champion: ModelVersion | None
+    message: str
+    report_uri: S3Uri | None = None

@@ -1,0 +1,114 @@
+"""Every number that shapes a verdict, in one place, with the defaults of docs/definitions.md.
+
+The models are frozen and refuse unknown fields. `settings_hash` of their values is stored with each verdict,
+so that two numbers can be told to mean the same thing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+
+
+class Settings(BaseModel):
+    """Base of all settings: immutable, strict about names, finite numbers only."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class RecommendationRule(Settings):
+    """Which symbols a probability turns into recommendations (definitions, section 3)."""
+
+    top_fraction: Fraction = 0.10
+    min_positions: int = Field(default=5, ge=1)
+    min_probability: Fraction = 0.5
+
+
+class PortfolioSettings(Settings):
+    """How recommendations are held and what trading costs (definitions, sections 1, 2 and 4)."""
+
+    horizon: int = Field(default=21, ge=1, le=252, description="Sessions a recommendation is held.")
+    cost_bps: float = Field(default=5.0, ge=0.0, le=1000.0, description="Cost of a trade per side, basis points.")
+    min_history_sessions: int = Field(default=252, ge=2, description="Closes a symbol needs to be eligible.")
+
+
+class WalkForwardSettings(Settings):
+    """How time is cut into training and test windows (definitions, section 6)."""
+
+    window_days: int = Field(default=30, ge=7, le=366)
+    lookback_days: int = Field(default=1095, ge=30, le=7320)
+    benchmark_period_days: int = Field(default=90, ge=30, le=730)
+    train_years: float = Field(default=5.0, gt=0.0, le=30.0)
+    min_train_sessions: int = Field(default=252, ge=50)
+    training_stride: int = Field(default=5, ge=1, le=63, description="Fit on every n-th date: outcomes overlap.")
+
+
+class TuningSettings(Settings):
+    """How much is searched, and how often."""
+
+    n_trials: int = Field(default=8, ge=1, le=1000, description="Configurations scored per learner and search.")
+    inner_folds: int = Field(default=3, ge=2, le=10)
+    cadence_windows: int = Field(
+        default=12,
+        ge=0,
+        description="Search again every n windows; 0 searches once, before the first. "
+        "The candidate always has a search of its own.",
+    )
+    network_seeds: int = Field(default=3, ge=1, le=20, description="Networks of different seeds that are averaged.")
+    seed: int = Field(default=0, ge=0, description="Mixed with the data hash into every seed that is used.")
+    target: Literal["absolute", "relative"] = "relative"
+
+
+class EvidenceSettings(Settings):
+    """How sure a verdict has to be (definitions, section 7)."""
+
+    confidence: Fraction = 0.95
+    bootstrap_draws: int = Field(default=5000, ge=100)
+    random_portfolios: int = Field(default=1000, ge=10)
+
+
+class GateSettings(Settings):
+    """Thresholds of the gates (definitions, section 8). Deploy-time only: no execution input reaches them."""
+
+    symbol_coverage: Fraction = 0.90
+    max_staleness_sessions: int = Field(default=3, ge=0)
+    hit_rate: Fraction = 0.60
+    market_outperformance: float = 0.02
+    sharpe_ratio: float = 1.0
+    max_drawdown: Fraction = 0.15
+    deflated_sharpe: Fraction = 0.95
+    evidence: Literal["required", "advisory"] = "required"
+    hit_definition: Literal["absolute", "relative"] = "absolute"
+    target_hit_rate: Fraction = 0.65
+    target_outperformance: float = 0.03
+    require_target: bool = False
+
+
+class ModelSettings(Settings):
+    """The effective settings of one run: what, with the data and the code, decides every number."""
+
+    recommendation: RecommendationRule = RecommendationRule()
+    portfolio: PortfolioSettings = PortfolioSettings()
+    walk_forward: WalkForwardSettings = WalkForwardSettings()
+    tuning: TuningSettings = TuningSettings()
+    evidence: EvidenceSettings = EvidenceSettings()
+    gates: GateSettings = GateSettings()
+
+
+def settings_hash(settings: BaseModel) -> str:
+    """First 16 hex digits of the sha-256 of the settings as canonical JSON.
+
+    Examples
+    --------
+    >>> settings_hash(ModelSettings()) == settings_hash(ModelSettings(gates=GateSettings(hit_rate=0.60)))
+    True
+    >>> settings_hash(ModelSettings()) == settings_hash(ModelSettings(gates=GateSettings(hit_rate=0.61)))
+    False
+    """
+    canonical = json.dumps(settings.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()[:16]

@@ -1,0 +1,131 @@
+"""Values of the domain that cross the border of a step: light to import, strict about what they hold."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+FiniteOrNone = Annotated[float | None, Field(allow_inf_nan=False)]
+"""A number a gate may read: None where it could not be measured, never NaN or infinite."""
+
+Verdict = Literal["PASS", "FAIL", "INSUFFICIENT_EVIDENCE"]
+GateName = Literal["data_quality", "backtesting", "market", "risk", "deployment", "live"]
+
+
+class Value(BaseModel):
+    """Base of all values: immutable, unknown fields refused, no NaN and no infinity."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class FoldPlan(Value):
+    """One test window and the training decisions that are allowed for it. All dates are sessions, inclusive."""
+
+    number: int = Field(ge=0)
+    first_decision: dt.date
+    last_decision: dt.date
+    train_first: dt.date
+    train_last: dt.date = Field(description="Its outcome is known at `first_decision`.")
+    tuning_point: int = Field(ge=0, description="Whose hyper-parameters the fold uses.")
+
+
+class TuningPoint(Value):
+    """A moment at which hyper-parameters are searched, on earlier data only."""
+
+    number: int = Field(ge=0)
+    train_first: dt.date
+    train_last: dt.date
+
+
+class PortfolioMetrics(Value):
+    """Metrics of one series of predictions (definitions, sections 2 and 5). None: could not be measured."""
+
+    first_session: dt.date
+    last_session: dt.date
+    n_sessions: int
+    hit_rate: FiniteOrNone = Field(description="Of the hit definition that the gate reads.")
+    base_rate: FiniteOrNone
+    skill: FiniteOrNone
+    matched_base_rate: FiniteOrNone
+    matched_skill: FiniteOrNone
+    absolute_hit_rate: FiniteOrNone
+    absolute_base_rate: FiniteOrNone
+    relative_hit_rate: FiniteOrNone
+    relative_base_rate: FiniteOrNone
+    n_recommendations: int
+    n_matured: int
+    effective_n: FiniteOrNone
+    total_return: FiniteOrNone
+    cagr: FiniteOrNone
+    volatility: FiniteOrNone
+    sharpe_ratio: FiniteOrNone
+    sharpe_ratio_lo: FiniteOrNone
+    max_drawdown: FiniteOrNone
+    market_outperformance: dict[str, float | None] = Field(description="By benchmark symbol.")
+    benchmark_return: dict[str, float | None] = Field(description="By benchmark symbol, over the same sessions.")
+    alpha: dict[str, float | None] = Field(description="Annualised; by benchmark symbol, and `joint`.")
+    beta: dict[str, float | None] = Field(description="By benchmark symbol, each on its own.")
+    turnover: FiniteOrNone = Field(description="Annualised: value traded (buys and sells) over mean equity, halved.")
+    exposure: FiniteOrNone = Field(description="Mean share of the equity that is invested.")
+    rank_ic: FiniteOrNone
+    icir: FiniteOrNone
+    delisted_held: int
+
+
+class Evidence(Value):
+    """How sure the point estimates are (definitions, section 7). Bounds are one-sided."""
+
+    confidence: float
+    n_trials: int | None = Field(description="From the trial ledger.")
+    hit_rate_lower: FiniteOrNone = None
+    skill_lower: FiniteOrNone = None
+    matched_skill_lower: FiniteOrNone = None
+    active_return: FiniteOrNone = Field(default=None, description="Annualised, against SPY, pooled series.")
+    active_return_lower: FiniteOrNone = None
+    sharpe_ratio_lower: FiniteOrNone = None
+    probabilistic_sharpe: FiniteOrNone = Field(default=None, description="PSR against a Sharpe ratio of 0.")
+    deflated_sharpe: FiniteOrNone = None
+
+
+class GateCheck(Value):
+    """One comparison of a gate. `passed` is False whenever `value` is None."""
+
+    metric: str = Field(description="Name as in docs/definitions.md.")
+    value: FiniteOrNone
+    comparison: Literal[">", ">=", "<", "<="]
+    threshold: float
+    passed: bool
+    kind: Literal["threshold", "evidence"]
+
+
+class GateRecord(Value):
+    """The verdict of one gate with everything it rests on."""
+
+    gate: GateName
+    verdict: Verdict
+    checks: tuple[GateCheck, ...]
+    reason: Annotated[str, Field(max_length=1000)] = Field(description="One sentence a person understands.")
+    base_rate: FiniteOrNone = Field(default=None, description="What no skill would have scored, for hit rates.")
+
+
+class CompetitiveScore(Value):
+    """Mean of four percentiles, 0 to 100 (definitions, section 8)."""
+
+    score: FiniteOrNone
+    return_among_symbols: FiniteOrNone
+    sharpe_among_symbols: FiniteOrNone
+    return_among_sectors: FiniteOrNone
+    sharpe_among_random: FiniteOrNone
+
+
+class ChampionComparison(Value):
+    """Candidate less champion on the same dates, annualised daily active return; bounds are one-sided."""
+
+    champion: str
+    n_sessions: int
+    difference: FiniteOrNone
+    difference_lower: FiniteOrNone
+    difference_upper: FiniteOrNone
+    not_worse: bool
