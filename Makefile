@@ -1,0 +1,51 @@
+# A fresh machine needs Python 3.11 or newer, make, and package registries. `make demo` is the whole story.
+PYTHON ?= python3
+DATA ?= sample
+ENV ?= dev
+BASE_IMAGE ?= python:3.11-slim-bookworm
+BIN := .venv/bin
+
+.PHONY: help setup demo test lint lock synth images deploy clean
+
+help:  ## What can be made.
+	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+
+setup:  ## Environment in .venv, emulator and Node in .local/tools; repeated, it costs nothing.
+	@$(PYTHON) requirements/install.py
+
+demo: setup  ## Deploy into the local AWS and retune on DATA=sample|simulated|yahoo|FOLDER.
+	$(BIN)/amts run --data $(DATA)
+ifeq ($(DATA),simulated)
+	$(BIN)/amts run --data $(DATA) --mode daily
+	$(BIN)/amts status
+endif
+
+test: setup  ## Every test; what is skipped says why.
+	$(BIN)/pytest -rs
+
+lint: setup  ## ruff and mypy --strict.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+lock: setup  ## Resolve the locks of requirements/ again.
+	requirements/lock.sh
+
+synth: setup  ## CloudFormation templates of ENV=dev|prod in cdk.out.
+	AMTS_ENV=$(ENV) PATH="$(CURDIR)/.local/tools/bin:$$PATH" node_modules/.bin/cdk synth --quiet
+
+deploy: setup  ## Deploy ENV=dev|prod into the AWS account of the current credentials.
+	AMTS_ENV=$(ENV) PATH="$(CURDIR)/.local/tools/bin:$$PATH" node_modules/.bin/cdk deploy --all
+
+images: setup  ## Build the three image targets, where there is a container engine.
+	@if docker info >/dev/null 2>&1; then \
+		for target in base data ml; do \
+			docker build --build-arg BASE_IMAGE=$(BASE_IMAGE) --target $$target --tag amts-$$target --file docker/Dockerfile . || exit 1; \
+		done; \
+	else \
+		echo "images: no container engine answers (docker info), nothing was built"; \
+	fi
+
+clean:  ## Stop the local AWS and delete what was built; .venv and .local/tools stay.
+	-@test ! -x $(BIN)/amts || $(BIN)/amts local down --forget
+	rm -rf cdk.out build dist .pytest_cache .ruff_cache .mypy_cache .hypothesis
