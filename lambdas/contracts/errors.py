@@ -20,6 +20,7 @@ PERMANENT_ERRORS: tuple[str, ...] = (
     "LookAheadError",
     "GateNotPassedError",
     "ChampionChangedError",
+    "StoreAccessError",
 )
 """The same input fails the same way: never retried."""
 

@@ -1,0 +1,106 @@
+"""Runs, gate verdicts, judged models and live performance in the table `ai-performance-analytics`."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import Any, get_args
+
+from lambdas.adapters.dynamodb import Table
+from lambdas.contracts.storage import AnalyticsKey
+from lambdas.core.values import GateName, GateRecord
+
+GATE_ORDER: tuple[str, ...] = get_args(GateName)
+"""Gates in the order in which the machines ask them."""
+
+
+def run_key(run_id: str) -> dict[str, str]:
+    """Return the key of a run's record."""
+    return {"PK": f"{AnalyticsKey.RUN}{run_id}", "SK": AnalyticsKey.RUN_META}
+
+
+def model_key(version: str) -> dict[str, str]:
+    """Return the key of a judged model."""
+    return {"PK": AnalyticsKey.MODEL, "SK": version}
+
+
+def now() -> str:
+    """Return this moment in UTC, ISO 8601, whole seconds: the one time that no result depends on."""
+    return dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
+
+
+class Analytics:
+    """Records that people and later steps read. Writing the same record again changes nothing."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def open_run(self, run_id: str, started_at: dt.datetime, values: Mapping[str, Any]) -> None:
+        """Write the record of a run that begins; the record of a run that was opened before stays as it is."""
+        started = started_at.astimezone(dt.UTC).isoformat(timespec="seconds")
+        record = {**values, "run_id": run_id, "started_at": started}
+        self._table.put_once({**run_key(run_id), **record}, "PK")
+        self._table.put({"PK": AnalyticsKey.RUNS, "SK": f"{started}#{run_id}", "run_id": run_id})
+
+    def run(self, run_id: str) -> dict[str, Any] | None:
+        """Return the record of a run, or None."""
+        return self._table.get(run_key(run_id))
+
+    def close_run(self, run_id: str, values: Mapping[str, Any]) -> bool:
+        """Record how a run ended, once; say whether this call did it. The first end stands."""
+        return self._table.update(run_key(run_id), {**values, "ended_at": now()}, condition={"outcome": None})
+
+    def claim_announcement(self, run_id: str) -> bool:
+        """Say whether the end of a run was still unannounced, and mark it announced."""
+        return self._table.update(run_key(run_id), {"announced_at": now()}, condition={"announced_at": None})
+
+    def last_runs(self, limit: int = 10) -> list[dict[str, Any]]:
+        """Return the records of the runs that began last, newest first."""
+        listed = self._table.query(AnalyticsKey.RUNS, newest_first=True, limit=limit)
+        return [record for entry in listed if (record := self.run(entry["run_id"])) is not None]
+
+    def record_gate(self, run_id: str, gate: GateRecord, **facts: str | None) -> None:
+        """Write the verdict of one gate of a run, with facts that a later step checks."""
+        order = GATE_ORDER.index(gate.gate)
+        self._table.put(
+            {
+                "PK": f"{AnalyticsKey.RUN}{run_id}",
+                "SK": f"{AnalyticsKey.RUN_GATE}{order}#{gate.gate}",
+                **gate.model_dump(mode="json"),
+                **facts,
+            }
+        )
+
+    def gates(self, run_id: str) -> dict[str, dict[str, Any]]:
+        """Return the recorded verdicts of a run by the gate's name, in the order of the machine."""
+        found = self._table.query(f"{AnalyticsKey.RUN}{run_id}", AnalyticsKey.RUN_GATE)
+        return {item["gate"]: item for item in found}
+
+    def record_model(self, version: str, values: Mapping[str, Any]) -> None:
+        """Write what became of a model that was not promoted; what is known of a promoted one stays."""
+        self._table.put_once({**model_key(version), **values, "version": version}, "PK")
+
+    def model(self, version: str) -> dict[str, Any] | None:
+        """Return what is known of a judged model, or None."""
+        return self._table.get(model_key(version))
+
+    def publish_session(self, session: str, version: str, values: Mapping[str, Any]) -> bool:
+        """Record what was published for a session, once; say whether this call did it."""
+        return self._table.put_once(
+            {"PK": AnalyticsKey.LIVE, "SK": f"{session}#{version}", "version": version, **values}, "PK"
+        )
+
+    def settle_session(self, sort_key: str, values: Mapping[str, Any]) -> bool:
+        """Record how a published session went, once."""
+        return self._table.update(
+            {"PK": AnalyticsKey.LIVE, "SK": sort_key}, {**values, "settled": True}, condition={"settled": False}
+        )
+
+    def live_sessions(self, limit: int = 1000) -> list[dict[str, Any]]:
+        """Return the published sessions, newest first."""
+        return self._table.query(AnalyticsKey.LIVE, newest_first=True, limit=limit)
+
+
+def gate_record(item: Mapping[str, Any]) -> GateRecord:
+    """Return a recorded verdict as a value."""
+    return GateRecord.model_validate({name: item[name] for name in GateRecord.model_fields if name in item})

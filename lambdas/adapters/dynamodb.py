@@ -1,0 +1,132 @@
+"""Plain values to DynamoDB items and back: floats travel as Decimal, exactly as they print."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+from botocore.exceptions import ClientError
+
+from lambdas.adapters.errors import error_code
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+Item = dict[str, Any]
+
+
+def to_item(values: Mapping[str, Any]) -> Item:
+    """Return values as DynamoDB's typed attributes.
+
+    Dates become ISO text, None becomes NULL. NaN and infinity are refused: DynamoDB has no such numbers.
+    """
+    text = json.dumps(values, allow_nan=False, default=_as_json)
+    plain: Mapping[str, Any] = json.loads(text, parse_float=Decimal)
+    serializer = TypeSerializer()
+    return {name: serializer.serialize(value) for name, value in plain.items()}
+
+
+def from_item(item: Mapping[str, Any]) -> dict[str, Any]:
+    """Return DynamoDB's typed attributes as plain values; a number without a fraction becomes an int."""
+    deserializer = TypeDeserializer()
+    return {name: _plain(deserializer.deserialize(value)) for name, value in item.items()}
+
+
+def _as_json(value: object) -> str:
+    if isinstance(value, dt.date):  # datetime is a date, too
+        return value.isoformat()
+    raise TypeError(f"{type(value).__name__} has no place in an item")
+
+
+def _plain(value: Any) -> Any:
+    match value:
+        case Decimal():
+            return int(value) if value == value.to_integral_value() else float(value)
+        case dict():
+            return {name: _plain(entry) for name, entry in value.items()}
+        case list():
+            return [_plain(entry) for entry in value]
+        case _:
+            return value
+
+
+class Table:
+    """One table by its name, with the few calls that the stores are made of. Keys are plain values."""
+
+    def __init__(self, client: DynamoDBClient, name: str) -> None:
+        self.client = client
+        self.name = name
+
+    def get(self, key: Mapping[str, str]) -> dict[str, Any] | None:
+        """Return an item, read consistently, or None."""
+        item = self.client.get_item(TableName=self.name, Key=to_item(key), ConsistentRead=True).get("Item")
+        return None if item is None else from_item(item)
+
+    def put(self, values: Mapping[str, Any]) -> None:
+        """Write an item, replacing what is there."""
+        self.client.put_item(TableName=self.name, Item=to_item(values))
+
+    def put_once(self, values: Mapping[str, Any], key_attribute: str) -> bool:
+        """Write an item unless there is one with its key; say whether it was written."""
+        try:
+            self.client.put_item(
+                TableName=self.name,
+                Item=to_item(values),
+                ConditionExpression="attribute_not_exists(#key)",
+                ExpressionAttributeNames={"#key": key_attribute},
+            )
+        except ClientError as error:
+            if error_code(error) == "ConditionalCheckFailedException":
+                return False
+            raise
+        return True
+
+    def update(self, key: Mapping[str, str], values: Mapping[str, Any], *, condition: Mapping[str, Any]) -> bool:
+        """Set attributes of an item whose attributes equal `condition`; say whether it was so."""
+        try:
+            self.client.update_item(TableName=self.name, **update_arguments(key, values, condition=condition))
+        except ClientError as error:
+            if error_code(error) == "ConditionalCheckFailedException":
+                return False
+            raise
+        return True
+
+    def query(self, partition: str, prefix: str = "", *, newest_first: bool = False, limit: int = 1000) -> list[Any]:
+        """Return items of a partition whose sort key begins with `prefix`, in its order."""
+        pages = self.client.get_paginator("query").paginate(
+            TableName=self.name,
+            KeyConditionExpression="PK = :pk" + (" AND begins_with(SK, :sk)" if prefix else ""),
+            ExpressionAttributeValues=to_item({":pk": partition} | ({":sk": prefix} if prefix else {})),
+            ScanIndexForward=not newest_first,
+            ConsistentRead=True,
+            PaginationConfig={"MaxItems": limit},
+        )
+        return [from_item(item) for page in pages for item in page["Items"]]
+
+
+def update_arguments(
+    key: Mapping[str, str], values: Mapping[str, Any], *, condition: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Return the arguments of an update that sets `values`, on the condition that attributes equal `condition`.
+
+    A condition of None asks that the attribute is not there.
+    """
+    condition = condition or {}
+    names = {f"#s{i}": name for i, name in enumerate(values)} | {f"#c{i}": name for i, name in enumerate(condition)}
+    arguments = {f":s{i}": value for i, value in enumerate(values.values())} | {
+        f":c{i}": value for i, value in enumerate(condition.values()) if value is not None
+    }
+    checks = [
+        f"attribute_not_exists(#c{i})" if value is None else f"#c{i} = :c{i}"
+        for i, value in enumerate(condition.values())
+    ]
+    return {
+        "Key": to_item(key),
+        "UpdateExpression": "SET " + ", ".join(f"#s{i} = :s{i}" for i in range(len(values))),
+        "ExpressionAttributeNames": names,
+        "ExpressionAttributeValues": to_item(arguments),
+    } | ({"ConditionExpression": " AND ".join(checks)} if checks else {})

@@ -1,0 +1,87 @@
+"""Model artefacts on S3: `models/<version>/`, file by file, the manifest last."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from lambdas.adapters.objects import ObjectStore
+from lambdas.adapters.workspace import fresh_folder
+from lambdas.contracts.storage import ArtefactsPrefix
+from lambdas.core.errors import ArtefactIntegrityError
+
+MANIFEST = "manifest.json"
+
+
+class ModelStore:
+    """The artefacts bucket. An artefact without a manifest is unfinished, and nobody reads it."""
+
+    def __init__(self, objects: ObjectStore, bucket: str) -> None:
+        self._objects = objects
+        self._prefix = f"s3://{bucket}/{ArtefactsPrefix.MODELS}"
+
+    def uri(self, version: str) -> str:
+        """Return where an artefact lies, or will lie."""
+        return f"{self._prefix}{version}"
+
+    def exists(self, version: str) -> bool:
+        """Say whether the artefact is complete."""
+        return self._objects.exists(f"{self.uri(version)}/{MANIFEST}")
+
+    def save(self, folder: Path, version: str) -> str:
+        """Upload an artefact once and return its URI. What an interrupted upload left is replaced."""
+        uri = self.uri(version)
+        if not self.exists(version):
+            for file in sorted(path for path in folder.rglob("*") if path.is_file() and path.name != MANIFEST):
+                self._objects.upload(file, f"{uri}/{file.relative_to(folder).as_posix()}", once=False)
+            self._objects.upload(folder / MANIFEST, f"{uri}/{MANIFEST}", once=True)
+        return uri
+
+    def download(self, version: str) -> Path:
+        """Return a local copy of an artefact, each file checked against the manifest.
+
+        Raises
+        ------
+        ArtefactIntegrityError
+            If the manifest or a file is missing or altered.
+        """
+        folder = fresh_folder("model")
+        for name, sha256 in self._hashes(version).items():
+            file = folder / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            self._objects.download(f"{self.uri(version)}/{name}", file, sha256=sha256)
+        (folder / MANIFEST).write_bytes(self._objects.read(f"{self.uri(version)}/{MANIFEST}"))
+        return folder
+
+    def verify(self, version: str) -> None:
+        """Read each file of an artefact and check it against the manifest; needs no library that knows models.
+
+        Raises
+        ------
+        ArtefactIntegrityError
+            If the manifest or a file is missing or altered.
+        """
+        for name, expected in self._hashes(version).items():
+            uri = f"{self.uri(version)}/{name}"
+            if not self._objects.exists(uri):
+                raise ArtefactIntegrityError(f"{uri} is missing, its manifest lists it: {version} cannot be deployed.")
+            if (found := self._objects.sha256(uri)) != expected:
+                raise ArtefactIntegrityError(
+                    f"{uri} has sha-256 {found}, its manifest says {expected}: {version} was altered and cannot be "
+                    "deployed; choose another version."
+                )
+
+    def manifest(self, version: str) -> dict[str, Any]:
+        """Return the manifest of an artefact."""
+        content = self._objects.find(f"{self.uri(version)}/{MANIFEST}")
+        if content is None:
+            raise ArtefactIntegrityError(
+                f"{self.uri(version)} has no {MANIFEST}: there is no complete model {version}."
+            )
+        manifest: dict[str, Any] = json.loads(content)
+        return manifest
+
+    def _hashes(self, version: str) -> dict[str, str]:
+        files: dict[str, str] = self.manifest(version)["files"]
+        return files

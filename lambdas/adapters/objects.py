@@ -1,0 +1,218 @@
+"""Objects on S3: read, write once, verify. The one way to reach S3, and only the configured buckets."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from lambdas.adapters.errors import error_code
+from lambdas.core.errors import ArtefactIntegrityError, InvalidRequestError
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+CHUNK_BYTES = 1 << 20
+MISSING = frozenset({"404", "NoSuchKey"})
+ALREADY_THERE = frozenset({"ConditionalRequestConflict", "PreconditionFailed", "412"})
+INDEX = "_index.json"
+"""Written last into a folder: with it the folder is complete, and each file's size and sha-256 are known."""
+
+CONTENT_TYPES = {".json": "application/json", ".html": "text/html; charset=utf-8"}
+
+
+def file_sha256(file: Path) -> str:
+    """Return the sha-256 of a file as hex."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+class ObjectStore:
+    """Reads and writes objects of the configured buckets, and of no others.
+
+    Every object carries the sha-256 of its content as metadata, so that it can be checked wherever it is read.
+    """
+
+    def __init__(self, client: S3Client, buckets: Collection[str]) -> None:
+        self._client = client
+        self._buckets = frozenset(buckets)
+
+    def split(self, uri: str) -> tuple[str, str]:
+        """Return bucket and key of an URI.
+
+        Raises
+        ------
+        InvalidRequestError
+            If the bucket is not one of the configured ones: an execution input must not open doors.
+        """
+        bucket, _, key = uri.removeprefix("s3://").partition("/")
+        if not uri.startswith("s3://") or bucket not in self._buckets or not key:
+            raise InvalidRequestError(
+                f"{uri} is not in a bucket of this deployment ({', '.join(sorted(self._buckets))}); copy it there."
+            )
+        return bucket, key.rstrip("/")
+
+    def find(self, uri: str) -> bytes | None:
+        """Return an object's content, or None if there is none."""
+        bucket, key = self.split(uri)
+        try:
+            return self._client.get_object(Bucket=bucket, Key=key)["Body"].read()
+        except ClientError as error:
+            if error_code(error) in MISSING:
+                return None
+            raise
+
+    def read(self, uri: str) -> bytes:
+        """Return an object's content; `InvalidRequestError` if there is none."""
+        content = self.find(uri)
+        if content is None:
+            raise InvalidRequestError(f"{uri} does not exist; it may have expired, run the step before it again.")
+        return content
+
+    def read_json(self, uri: str) -> Any:
+        """Return the content of a JSON object."""
+        return json.loads(self.read(uri))
+
+    def write(self, uri: str, content: bytes) -> None:
+        """Write an object, replacing what is there."""
+        self._put(uri, content, hashlib.sha256(content).hexdigest(), once=False)
+
+    def write_once(self, uri: str, content: bytes) -> bool:
+        """Write an object unless there is one already; say whether it was written."""
+        return self._put(uri, content, hashlib.sha256(content).hexdigest(), once=True)
+
+    def upload(self, file: Path, uri: str, *, once: bool) -> str:
+        """Upload a file and return the sha-256 of what now lies there: an earlier writer's, if `once` lost to it."""
+        sha256 = file_sha256(file)
+        with file.open("rb") as stream:
+            if self._put(uri, stream, sha256, once=once):
+                return sha256
+        return self.sha256(uri)
+
+    def _put(self, uri: str, content: Any, sha256: str, *, once: bool) -> bool:
+        bucket, key = self.split(uri)
+        condition: Any = {"IfNoneMatch": "*"} if once else {}
+        try:
+            self._client.put_object(
+                Bucket=bucket,
+                Key=key,
+                Body=content,
+                ContentType=CONTENT_TYPES.get(Path(key).suffix, "application/octet-stream"),
+                Metadata={"sha256": sha256},
+                **condition,
+            )
+        except ClientError as error:
+            if once and error_code(error) in ALREADY_THERE:
+                return False
+            raise
+        return True
+
+    def exists(self, uri: str) -> bool:
+        """Say whether there is an object at `uri`."""
+        bucket, key = self.split(uri)
+        try:
+            self._client.head_object(Bucket=bucket, Key=key)
+        except ClientError as error:
+            if error_code(error) in MISSING:
+                return False
+            raise
+        return True
+
+    def download(self, uri: str, file: Path, *, sha256: str | None = None) -> None:
+        """Download an object to a file that appears only when complete, and check its content.
+
+        Raises
+        ------
+        ArtefactIntegrityError
+            If the content does not have the sha-256 that is expected, or that its writer recorded.
+        """
+        partial = file.with_name(file.name + ".partial")
+        digest = hashlib.sha256()
+        with partial.open("wb") as stream:
+            recorded = self._copy(uri, digest, stream)
+        for expected in (sha256, recorded):
+            if expected and digest.hexdigest() != expected:
+                partial.unlink()
+                raise ArtefactIntegrityError(
+                    f"{uri} has sha-256 {digest.hexdigest()}, its writer recorded {expected}: it was altered or cut. "
+                    "Delete it and run again."
+                )
+        partial.rename(file)
+
+    def sha256(self, uri: str) -> str:
+        """Return the sha-256 of an object's content, read in full: metadata could be altered with the content."""
+        digest = hashlib.sha256()
+        self._copy(uri, digest, None)
+        return digest.hexdigest()
+
+    def _copy(self, uri: str, digest: Any, stream: Any) -> str | None:
+        bucket, key = self.split(uri)
+        try:
+            answer = self._client.get_object(Bucket=bucket, Key=key)
+        except ClientError as error:
+            if error_code(error) in MISSING:
+                raise InvalidRequestError(f"{uri} does not exist; it may have expired, run again.") from error
+            raise
+        for chunk in answer["Body"].iter_chunks(CHUNK_BYTES):
+            digest.update(chunk)
+            if stream is not None:
+                stream.write(chunk)
+        return answer["Metadata"].get("sha256")
+
+    def names(self, folder_uri: str) -> list[str]:
+        """Return the names of the objects directly in a folder, sorted."""
+        bucket, prefix = self.split(folder_uri)
+        pages = self._client.get_paginator("list_objects_v2").paginate(
+            Bucket=bucket, Prefix=prefix + "/", Delimiter="/"
+        )
+        return sorted(_names(pages, len(prefix) + 1))
+
+    def check_access(self) -> None:
+        """Ask each bucket for one name: refused, or not there, is an error (`StoreAccessError` once it is named)."""
+        for bucket in sorted(self._buckets):
+            self._client.list_objects_v2(Bucket=bucket, MaxKeys=1)
+
+    def upload_folder(self, folder: Path, uri: str) -> None:
+        """Upload a folder under a prefix that its content decides: the same content is written once.
+
+        The files come first, the index with their hashes last, so a folder with an index is complete. A file that
+        an earlier, interrupted or simultaneous writer left is kept, and the index records what really lies there.
+        """
+        if self.exists(f"{uri}/{INDEX}"):
+            return
+        index = {}
+        for file in sorted(path for path in folder.iterdir() if path.is_file() and path.name != INDEX):
+            index[file.name] = {"sha256": self.upload(file, f"{uri}/{file.name}", once=True)}
+        self.write_once(f"{uri}/{INDEX}", json.dumps(index, sort_keys=True).encode())
+
+    def download_folder(self, uri: str, folder: Path, *, without: Collection[str] = ()) -> None:
+        """Download the files directly in a folder that `folder` does not hold yet, checked against its index.
+
+        A folder without an index, one that a person uploaded, is taken as it lies.
+
+        Raises
+        ------
+        InvalidRequestError
+            If there is nothing.
+        ArtefactIntegrityError
+            If a file is missing or altered.
+        """
+        found = self.find(f"{uri.rstrip('/')}/{INDEX}")
+        index = json.loads(found) if found is not None else {name: {} for name in self.names(uri)}
+        if not index:
+            raise InvalidRequestError(f"{uri} holds no files; upload a data set folder there (README, data sets).")
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, entry in index.items():
+            if name not in without and not (folder / name).exists():
+                self.download(f"{uri.rstrip('/')}/{name}", folder / name, sha256=entry.get("sha256"))
+
+
+def _names(pages: Any, prefix_length: int) -> Iterator[str]:
+    for page in pages:
+        for entry in page.get("Contents", []):
+            if name := entry["Key"][prefix_length:]:
+                yield name

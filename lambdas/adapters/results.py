@@ -1,0 +1,106 @@
+"""Results of the engines on S3: what a search found, predictions, reports."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
+
+from lambdas.adapters.objects import ObjectStore
+from lambdas.adapters.workspace import fresh_folder
+from lambdas.contracts.storage import PerformancePrefix
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class TuningStore:
+    """What searches found, one JSON object a reuse key."""
+
+    def __init__(self, objects: ObjectStore, bucket: str) -> None:
+        self._objects = objects
+        self._prefix = f"s3://{bucket}/{PerformancePrefix.TUNING}"
+
+    def uri(self, key: str) -> str:
+        """Return where the result of a key lies, or will lie."""
+        return f"{self._prefix}{key}.json"
+
+    def find(self, uri: str) -> Any | None:
+        """Return what lies there, or None."""
+        content = self._objects.find(uri)
+        return None if content is None else json.loads(content)
+
+    def read(self, uri: str) -> Any:
+        """Return what lies there; `InvalidRequestError` if nothing does."""
+        return self._objects.read_json(uri)
+
+    def save(self, uri: str, value: dict[str, Any]) -> Any:
+        """Write a result once, and return the one that stands: an earlier writer's, if there was one."""
+        if self._objects.write_once(uri, canonical_json(value)):
+            return value
+        return self.read(uri)
+
+
+class PredictionStore:
+    """Predictions, one Parquet object a reuse key, with a few facts beside them."""
+
+    def __init__(self, objects: ObjectStore, bucket: str) -> None:
+        self._objects = objects
+        self._prefix = f"s3://{bucket}/{PerformancePrefix.PREDICTIONS}"
+
+    def uri(self, key: str) -> str:
+        """Return where the predictions of a key lie, or will lie."""
+        return f"{self._prefix}{key}.parquet"
+
+    def facts(self, uri: str) -> Any | None:
+        """Return the facts of predictions that are complete, or None. They are written last."""
+        content = self._objects.find(_facts_uri(uri))
+        return None if content is None else json.loads(content)
+
+    def save(self, file: Path, uri: str, facts: dict[str, Any]) -> Any:
+        """Upload predictions once, then their facts, and return the facts that stand."""
+        self._objects.upload(file, uri, once=True)
+        if self._objects.write_once(_facts_uri(uri), canonical_json(facts)):
+            return facts
+        return self.facts(uri)
+
+    def download(self, uri: str) -> Path:
+        """Return a local copy, verified against the hash its writer recorded."""
+        file = fresh_folder("predictions") / "predictions.parquet"
+        self._objects.download(uri, file)
+        return file
+
+
+class ReportStore:
+    """What is kept of a run for people and for later steps: `reports/<run id>/`."""
+
+    def __init__(self, objects: ObjectStore, bucket: str) -> None:
+        self._objects = objects
+        self._prefix = f"s3://{bucket}/{PerformancePrefix.REPORTS}"
+
+    def uri(self, run_id: str, name: str) -> str:
+        """Return where a run's file of that name lies, or will lie."""
+        return f"{self._prefix}{run_id}/{name}"
+
+    def find(self, uri: str) -> Any | None:
+        """Return a JSON report, or None."""
+        content = self._objects.find(uri)
+        return None if content is None else json.loads(content)
+
+    def read(self, uri: str) -> Any:
+        """Return a JSON report; `InvalidRequestError` if there is none."""
+        return self._objects.read_json(uri)
+
+    def write(self, uri: str, content: dict[str, Any] | str) -> None:
+        """Write a report: a page as it is, anything else as JSON."""
+        self._objects.write(uri, content.encode() if isinstance(content, str) else canonical_json(content))
+
+
+def canonical_json(value: dict[str, Any]) -> bytes:
+    """Return the one way a value is written as JSON; NaN is refused, so that every reader can read it."""
+    return json.dumps(value, sort_keys=True, allow_nan=False, indent=1).encode()
+
+
+def _facts_uri(predictions_uri: str) -> str:
+    return predictions_uri.removesuffix(".parquet") + ".json"

@@ -1,0 +1,44 @@
+"""Names of the metrics that the functions emit: what the dashboards and alarms of the CDK app are made of.
+
+All lie in one namespace, with the dimensions `service` (the function's name, without the environment) and
+`environment`. They are emitted when `POWERTOOLS_METRICS_DISABLED` is not true.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+NAMESPACE = "AMTS"
+
+
+class Metric(StrEnum):
+    """Name of a metric; the comment says which function emits it, and its unit."""
+
+    STEP_DURATION = "StepDuration"  # every function, milliseconds, with the extra dimension `action`
+    STEP_ERRORS = "StepErrors"  # every function, count, with the extra dimension `action`
+
+    SYMBOL_COVERAGE = "SymbolCoverage"  # fundamental-data-enrichment, fraction
+    STALENESS_SESSIONS = "StalenessSessions"  # fundamental-data-enrichment, sessions
+
+    TRIALS = "Trials"  # ensemble-model-engine, count of scored configurations
+    FOLDS_REUSED = "FoldsReused"  # ensemble-model-engine, count
+
+    HIT_RATE = "HitRate"  # backtesting-engine, pooled out of sample, fraction
+    BASE_RATE = "BaseRate"  # backtesting-engine
+    MATCHED_SKILL = "MatchedSkill"  # backtesting-engine
+    HIT_RATE_TARGET_DISTANCE = "HitRateTargetDistance"  # backtesting-engine, hit rate less target
+    LIVE_HIT_RATE = "LiveHitRate"  # backtesting-engine
+    LIVE_BASE_RATE = "LiveBaseRate"  # backtesting-engine
+    RECOMMENDATIONS_PUBLISHED = "RecommendationsPublished"  # backtesting-engine, count
+    RECOMMENDATIONS_SETTLED = "RecommendationsSettled"  # backtesting-engine, count
+
+    MARKET_OUTPERFORMANCE = "MarketOutperformance"  # market-validation-engine, holdout against SPY, fraction
+    OUTPERFORMANCE_TARGET_DISTANCE = "OutperformanceTargetDistance"  # market-validation-engine
+    SHARPE_RATIO = "SharpeRatio"  # market-validation-engine, last 252 sessions
+    MAX_DRAWDOWN = "MaxDrawdown"  # market-validation-engine, fraction
+    COMPETITIVE_SCORE = "CompetitiveScore"  # market-validation-engine, 0 to 100
+
+    PROMOTIONS = "Promotions"  # advanced-model-tuning-service, count
+    REJECTIONS = "Rejections"  # advanced-model-tuning-service, count
+    ROLLBACKS = "Rollbacks"  # advanced-model-tuning-service, count
+    FAILURES = "Failures"  # advanced-model-tuning-service, count
