@@ -1,4 +1,4 @@
-"""The data set folder (definitions, section 10): read and checked, written at once or not at all, cut, merged, hashed."""
+"""The data set folder (definitions, section 10): read and checked, written whole or not at all, cut, merged."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def read_dataset(
             f"{folder / tables.BENCHMARKS.file}: symbol {MARKET_BENCHMARK} is missing; every verdict is against it"
         )
     frames = {
-        schema.file.removesuffix(".parquet"): _read_optional(folder, schema, prices.symbols if wanted else None)
+        schema.file.removesuffix(".parquet"): _read_optional(folder, schema, wanted)
         for schema in tables.OPTIONAL_TABLES
     }
     if prices.symbols:
@@ -119,7 +119,7 @@ def write_dataset(dataset: MarketDataset, folder: Path) -> None:
 
 
 def cut_dataset(dataset: MarketDataset, as_of: dt.date) -> MarketDataset:
-    """What of `dataset` was known after the close of `as_of`.
+    """Keep what of `dataset` was known after the close of `as_of`.
 
     Rows of prices and of macro series up to that date, symbols that had a price by then, and fundamentals by their
     information time: a row whose earnings are announced and whose report is not filed yet keeps `eps` and `eps_est`
@@ -209,7 +209,9 @@ def _read_optional(folder: Path, schema: TableSchema, symbols: Sequence[str] | N
     path = folder / schema.file
     if not path.exists():
         return None
-    frame = tables.read_frame(folder, schema, symbols if "symbol" in schema.required else None)
+    # All of the membership: who is missing from the prices is what the survivorship warning counts.
+    by_symbol = schema in (tables.FUNDAMENTALS, tables.SECURITIES)
+    frame = tables.read_frame(folder, schema, symbols if by_symbol else None)
     if "release_time" in frame:
         odd = frame["release_time"].notna() & ~frame["release_time"].isin(["pre", "post"])
         if odd.any():

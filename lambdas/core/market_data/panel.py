@@ -48,19 +48,19 @@ class PricePanel:
         return len(self.sessions), len(self.symbols)
 
     def first_sessions(self, n_sessions: int) -> PricePanel:
-        """The panel without what follows its first `n_sessions` sessions."""
+        """Drop what follows the first `n_sessions` sessions."""
         fields = {name: getattr(self, name)[:n_sessions] for name in FIELDS}
         return PricePanel(self.sessions[:n_sessions], self.symbols, **fields)
 
     def select(self, columns: IntArray) -> PricePanel:
-        """The panel of the symbols at `columns`, which ascend."""
+        """Keep the symbols at `columns`, which ascend."""
         if len(columns) == len(self.symbols):
             return self
         fields = {name: np.ascontiguousarray(getattr(self, name)[:, columns]) for name in FIELDS}
         return PricePanel(self.sessions, tuple(self.symbols[column] for column in columns), **fields)
 
     def on(self, sessions: pd.DatetimeIndex) -> PricePanel:
-        """The same prices on other sessions: NaN where the panel has no such session."""
+        """Put the same prices on other sessions: NaN where the panel has no such session."""
         position = self.sessions.get_indexer(sessions)
         fields = {}
         for name in FIELDS:
@@ -71,7 +71,7 @@ class PricePanel:
 
 
 def empty_panel() -> PricePanel:
-    """A panel without sessions and symbols: what a batch is in which no symbol could be collected."""
+    """Make a panel without sessions and symbols: what a batch is in which no symbol could be collected."""
     nothing = {name: np.empty((0, 0)) for name in FIELDS}
     return PricePanel(pd.DatetimeIndex([], dtype="datetime64[ns]"), (), **nothing)
 

@@ -91,7 +91,7 @@ def read_panel(
 
 
 def _out_of_order(rows: IntArray, codes: IntArray) -> int | None:
-    """Number of the first row that is older than one of its symbol above it; order between symbols is free."""
+    """Find the first row that is older than one of its symbol above it; order between symbols is free."""
     if (np.diff(rows) >= 0).all():
         return None
     by_symbol = np.argsort(codes, kind="stable")
@@ -115,6 +115,6 @@ def write_panel(panel: PricePanel, path: Path, notes: Sequence[str] = ()) -> Non
 
 
 def stored_notes(path: Path) -> tuple[str, ...]:
-    """Notes that `write_panel` stored with the prices."""
+    """Read the notes that `write_panel` stored with the prices."""
     stored = (pq.read_schema(path).metadata or {}).get(_NOTES_KEY)
     return tuple(json.loads(stored)) if stored else ()

@@ -1,4 +1,4 @@
-"""When a figure became known: the one place that turns release dates into information times (definitions, section 1)."""
+"""When a figure became known: the one place that makes information times of release dates (definitions, section 1)."""
 
 from __future__ import annotations
 
