@@ -1,0 +1,1 @@
+"""From probabilities to a verdict's numbers: recommendations, the tranche portfolio, metrics and evidence."""
