@@ -48,11 +48,12 @@ class Analytics:
 
     def close_run(self, run_id: str, values: Mapping[str, Any]) -> bool:
         """Record how a run ended, once; say whether this call did it. The first end stands."""
-        return self._table.update(run_key(run_id), {**values, "ended_at": now()}, condition={"outcome": None})
+        values = {**values, "run_id": run_id, "ended_at": now()}
+        return self._table.update(run_key(run_id), values, condition={"outcome": None})
 
-    def claim_announcement(self, run_id: str) -> bool:
-        """Say whether the end of a run was still unannounced, and mark it announced."""
-        return self._table.update(run_key(run_id), {"announced_at": now()}, condition={"announced_at": None})
+    def mark_announced(self, run_id: str) -> None:
+        """Record that the end of a run was announced: after it was, since twice is better than never."""
+        self._table.update(run_key(run_id), {"announced_at": now()}, condition={"announced_at": None})
 
     def last_runs(self, limit: int = 10) -> list[dict[str, Any]]:
         """Return the records of the runs that began last, newest first."""

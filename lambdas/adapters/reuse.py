@@ -17,15 +17,19 @@ NUMERIC_LIBRARIES = ("lightgbm", "numpy", "optuna", "pandas", "scikit-learn", "s
 
 
 @cache
-def code_version() -> str:
-    """Return 12 hex digits of the hash of the core's source files and of the versions of the numeric libraries."""
+def core_version() -> str:
+    """Return 12 hex digits of the hash of the core's source files."""
     digest = hashlib.sha256()
     root = Path(lambdas.core.__file__).parent
     for file in sorted(root.rglob("*.py")):
         digest.update(file.relative_to(root).as_posix().encode() + b"\0" + file.read_bytes() + b"\0")
-    for library in NUMERIC_LIBRARIES:
-        digest.update(f"{library}={_installed(library)}\0".encode())
     return digest.hexdigest()[:12]
+
+
+@cache
+def code_version() -> str:
+    """Return 12 hex digits that stand for the core's source files and the installed numeric libraries."""
+    return reuse_key(core_version(), *(f"{name}={_installed(name)}" for name in NUMERIC_LIBRARIES))[:12]
 
 
 def _installed(library: str) -> str:

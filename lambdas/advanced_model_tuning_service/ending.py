@@ -1,0 +1,244 @@
+"""How a run ends: promoted, rejected, rolled back or failed; recorded once, reported, announced."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from typing import Any, get_args
+
+from lambdas.adapters.analytics import gate_record, now
+from lambdas.adapters.models import MANIFEST
+from lambdas.advanced_model_tuning_service.report import write_report
+from lambdas.contracts.metrics import Metric
+from lambdas.contracts.tuning_run import (
+    FailRequest,
+    OutcomeResult,
+    PromoteRequest,
+    RejectRequest,
+    RollBackRequest,
+)
+from lambdas.core.errors import ArtefactIntegrityError, GateNotPassedError, InvalidRequestError
+from lambdas.core.values import GateName, GateRecord
+from lambdas.runtime.observability import count
+from lambdas.runtime.step import step
+from lambdas.runtime.stores import Stores
+
+PROMOTION_GATES: tuple[str, ...] = tuple(gate for gate in get_args(GateName) if gate != "live")
+MAX_CAUSE = 2000
+
+
+@step(PromoteRequest, OutcomeResult)
+def promote(request: PromoteRequest, stores: Stores) -> OutcomeResult:
+    """Make the candidate champion, in one transaction, after checking again what the machine has checked."""
+    if ended_before(stores, request.run_id, "PROMOTED"):
+        return conclude(stores, request.run_id)
+    check_gates(request, stores)
+    stores.models.verify(request.version)
+    replaced = replaced_by(request.version, request.expected_champion, stores)
+    message = f"{request.version} is champion now" + (f", in place of {replaced}." if replaced else "; the first one.")
+    moved = stores.registry.change(
+        request.version,
+        expected=request.expected_champion,
+        previous=replaced,
+        run_id=request.run_id,
+        run={"outcome": "PROMOTED", "message": message, "version": request.version, "champion": request.version},
+        model={
+            "outcome": "PROMOTED",
+            "run_id": request.run_id,
+            "replaced": replaced,
+            "model_uri": stores.models.uri(request.version),
+            "manifest_sha256": manifest_hash(request.version, stores),
+        },
+    )
+    if moved:
+        count(Metric.PROMOTIONS)
+    return conclude(stores, request.run_id)
+
+
+@step(RejectRequest, OutcomeResult)
+def reject(request: RejectRequest, stores: Stores) -> OutcomeResult:
+    """Record a run that leaves the champion as it is: a gate stopped it, or another promotion came first."""
+    gate = request.stopped_by
+    outcome = "SUPERSEDED" if gate is None else "REJECTED"
+    ended = end_run(stores, request.run_id, outcome, why_rejected(gate, stores), version=request.version)
+    if request.version is not None:
+        stores.analytics.record_model(
+            request.version,
+            {
+                "outcome": outcome,
+                "run_id": request.run_id,
+                "stopped_by": gate.gate if gate else None,
+                "model_uri": stores.models.uri(request.version),
+                "judged_at": now(),
+            },
+        )
+    return ended
+
+
+@step(RollBackRequest, OutcomeResult)
+def roll_back(request: RollBackRequest, stores: Stores) -> OutcomeResult:
+    """Make a former champion champion again, after its files were checked against what was promoted."""
+    if ended_before(stores, request.run_id, "ROLLED_BACK"):
+        return conclude(stores, request.run_id)
+    model = stores.analytics.model(request.version)
+    if model is None or "promoted_at" not in model:
+        raise InvalidRequestError(f"{request.version} was never promoted; only a former champion can come back.")
+    if manifest_hash(request.version, stores) != model["manifest_sha256"]:
+        raise ArtefactIntegrityError(
+            f"The {MANIFEST} of {request.version} is not the one that was promoted; choose another version."
+        )
+    stores.models.verify(request.version)
+    before = stores.registry.champion()
+    message = f"{request.version} is champion again, in place of {before}: {request.reason}"
+    moved = stores.registry.change(
+        request.version,
+        expected=before,
+        # One step back from here is what this version had replaced, so that rolling back twice goes back twice.
+        previous=model["replaced"],
+        run_id=request.run_id,
+        run={"outcome": "ROLLED_BACK", "message": message, "version": request.version, "champion": request.version},
+        model={"rolled_back_to_by": request.run_id},
+    )
+    if moved:
+        count(Metric.ROLLBACKS)
+    return conclude(stores, request.run_id)
+
+
+@step(FailRequest, OutcomeResult)
+def fail(request: FailRequest, stores: Stores) -> OutcomeResult:
+    """Record and announce an exception that retries did not cure; the champion stays."""
+    if stores.analytics.run(request.run_id) is None:  # its input was refused before there was a record
+        stores.analytics.open_run(request.run_id, dt.datetime.now(dt.UTC), {"workflow": request.workflow})
+    message = f"{request.error}: {readable_cause(request.cause)}"
+    facts = {"error": request.error, "cause": request.cause[:MAX_CAUSE]}
+    ended = end_run(stores, request.run_id, "FAILED", message, **facts)
+    if ended.outcome == "FAILED":
+        return ended
+    message = f"The run had ended as {ended.outcome}; what came after it failed. {message}"
+    announce(stores, request.run_id, "FAILED", message)
+    return ended.model_copy(update={"message": message})
+
+
+def end_run(stores: Stores, run_id: str, outcome: str, message: str, **facts: str | None) -> OutcomeResult:
+    """Record how a run ended without moving the champion, then report and announce it. The first end stands."""
+    values = {"outcome": outcome, "message": message, "champion": stores.registry.champion(), **facts}
+    if stores.analytics.close_run(run_id, values):
+        if outcome in ("REJECTED", "SUPERSEDED"):
+            count(Metric.REJECTIONS)
+        elif outcome == "FAILED":
+            count(Metric.FAILURES)
+    return conclude(stores, run_id)
+
+
+def conclude(stores: Stores, run_id: str) -> OutcomeResult:
+    """Write the report of a run that has ended and announce it once; safe to repeat from any point."""
+    run = stores.analytics.run(run_id) or {}
+    outcome, message = run["outcome"], run["message"]
+    report_uri = write_report(stores, run) if outcome not in ("DRY_RUN", "NOTHING") else None
+    if "announced_at" not in run:
+        announce(stores, run_id, outcome, announcement(run, report_uri, stores))
+        stores.analytics.mark_announced(run_id)
+    return OutcomeResult(outcome=outcome, champion=run["champion"], message=message, report_uri=report_uri)
+
+
+def ended_before(stores: Stores, run_id: str, outcome: str) -> bool:
+    """Say whether an earlier attempt of this step did its work: others may have moved the champion since."""
+    run = stores.analytics.run(run_id) or {}
+    if run.get("outcome", outcome) != outcome:
+        raise InvalidRequestError(f"Run {run_id} has ended as {run['outcome']}; start a new run.")
+    return "outcome" in run
+
+
+def announce(stores: Stores, run_id: str, outcome: str, text: str) -> None:
+    """Publish a message about a run, with the outcome as an attribute that subscribers can filter on."""
+    environment = stores.environment.environment
+    subject = f"AMTS {environment}: {outcome} {run_id}"
+    stores.notifier.announce(subject, text, outcome=outcome, run_id=run_id, environment=environment)
+
+
+NEXT_STEP = {
+    "PROMOTED": 'Nothing to do. To go back: start advanced-model-tuning with {"rollback_to": "previous"}.',
+    "REJECTED": "Nothing: a rejected model is a result. The report shows which number fell short, and by how much.",
+    "SUPERSEDED": "Start advanced-model-tuning again, so that the candidate is compared with the present champion.",
+    "ROLLED_BACK": "Find out why it was necessary before the next weekly run; the report of the former champion helps.",
+    "FAILED": "Read the message; correct the input or the deployment, then start again. The runbook lists each error.",
+    "DRY_RUN": "Everything a run needs could be reached.",
+    "NOTHING": "Start advanced-model-tuning; once a model passes every gate it recommends daily.",
+    "ASSESSED": "Nothing to do.",
+}
+
+
+def announcement(run: dict[str, Any], report_uri: str | None, stores: Stores) -> str:
+    """Return the text of a message: what happened, the gates, what to do, where to look."""
+    lines = [run["message"], ""]
+    for item in stores.analytics.gates(run["run_id"]).values():
+        gate = gate_record(item)
+        lines.append(f"{gate.gate}: {gate.verdict}. {gate.reason}")
+    lines += [
+        "",
+        f"Champion: {run['champion'] or 'none'}",
+        f"What to do: {NEXT_STEP[run['outcome']]}",
+        f"Report: {report_uri or 'none'}",
+        f"Execution: {run.get('execution_arn', 'unknown')}",
+    ]
+    return "\n".join(lines)
+
+
+def check_gates(request: PromoteRequest, stores: Stores) -> None:
+    """Refuse a promotion unless this run recorded PASS for every gate, for this candidate against that champion.
+
+    Raises
+    ------
+    GateNotPassedError
+        Naming the gates that are missing or did not pass.
+    """
+    gates = stores.analytics.gates(request.run_id)
+    open_gates = {
+        name: gates[name]["verdict"] if name in gates else "not recorded"
+        for name in PROMOTION_GATES
+        if name not in gates or gates[name]["verdict"] != "PASS"
+    }
+    if open_gates:
+        found = ", ".join(f"{name} {verdict}" for name, verdict in open_gates.items())
+        raise GateNotPassedError(f"{request.version} cannot be promoted by run {request.run_id}: {found}.")
+    judged = gates["deployment"]
+    if (judged.get("version"), judged.get("champion")) != (request.version, request.expected_champion):
+        raise GateNotPassedError(
+            f"The gates of run {request.run_id} judged {judged.get('version')} against {judged.get('champion')}, not "
+            f"{request.version} against {request.expected_champion}."
+        )
+
+
+def replaced_by(version: str, expected: str | None, stores: Stores) -> str | None:
+    """Return the champion that `version` follows. A champion confirmed by the same data follows whom it followed."""
+    if version != expected:
+        return expected
+    pointer = stores.registry.pointer()
+    return None if pointer is None else pointer["previous"]
+
+
+def manifest_hash(version: str, stores: Stores) -> str:
+    """Return the sha-256 of an artefact's manifest, which holds the hashes of all its files."""
+    return stores.objects.sha256(f"{stores.models.uri(version)}/{MANIFEST}")
+
+
+def why_rejected(gate: GateRecord | None, stores: Stores) -> str:
+    """Return the sentence that a person reads first."""
+    champion = stores.registry.champion()
+    stays = f"Champion {champion} stays." if champion else "There is still no champion."
+    if gate is None:
+        return f"Another model was promoted while this run was judged. {stays}"
+    if gate.gate == "data_quality":
+        return f"The data is not good enough to go on: {gate.reason} {stays}"
+    verdict = gate.verdict.lower().replace("_", " ")
+    return f"Stopped by the {gate.gate} gate ({verdict}): {gate.reason} {stays}"
+
+
+def readable_cause(cause: str) -> str:
+    """Return Lambda's `errorMessage` from a cause, or the cause itself, at a readable length."""
+    try:
+        described = json.loads(cause)
+    except json.JSONDecodeError:
+        described = None
+    text = described.get("errorMessage", cause) if isinstance(described, dict) else cause
+    return str(text)[:MAX_CAUSE]

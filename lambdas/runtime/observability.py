@@ -1,0 +1,47 @@
+"""Logger, metrics and tracer of all functions. They read Powertools' own environment variables.
+
+`POWERTOOLS_SERVICE_NAME` is the function's name without the environment; `POWERTOOLS_METRICS_DISABLED=true` and
+`POWERTOOLS_TRACE_DISABLED=true` switch two of them off. Outside Lambda the tracer switches itself off.
+"""
+
+from __future__ import annotations
+
+import os
+
+from aws_lambda_powertools import Logger, Metrics, Tracer
+from aws_lambda_powertools.metrics import MetricUnit, single_metric
+
+from lambdas.contracts.metrics import NAMESPACE, Metric
+
+SERVICE = os.environ.get("POWERTOOLS_SERVICE_NAME", "amts")
+ENVIRONMENT = os.environ.get("AMTS_ENVIRONMENT", "local")
+
+logger = Logger(service=SERVICE)
+metrics = Metrics(namespace=NAMESPACE, service=SERVICE)
+metrics.set_default_dimensions(environment=ENVIRONMENT)
+tracer = Tracer(service=SERVICE, patch_modules=["botocore"])
+
+
+def measure(metric: Metric, value: float | None, unit: MetricUnit = MetricUnit.NoUnit) -> None:
+    """Add one number to the metrics of this invocation; what could not be measured is left out."""
+    if value is not None:
+        metrics.add_metric(name=metric, unit=unit, value=value)
+
+
+def count(metric: Metric, value: int = 1) -> None:
+    """Add a count to the metrics of this invocation."""
+    measure(metric, value, MetricUnit.Count)
+
+
+def measure_step(metric: Metric, value: float, unit: MetricUnit, action: str) -> None:
+    """Emit one metric about a step itself, by its action."""
+    with single_metric(name=metric, unit=unit, value=value, namespace=NAMESPACE) as single:
+        single.add_dimension("environment", ENVIRONMENT)
+        single.add_dimension("service", SERVICE)
+        single.add_dimension("action", action)
+
+
+def flush_metrics() -> None:
+    """Write the metrics of this invocation, if there are any."""
+    if metrics.metric_set:
+        metrics.flush_metrics()
