@@ -1,0 +1,1 @@
+"""The console script `amts`, and the local AWS it can start."""

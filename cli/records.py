@@ -1,0 +1,92 @@
+"""What is recorded of a run: its verdicts as a table, its report as files, all of it as one JSON value."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from cli.console import cell, console, print_hint, print_table
+from cli.deployment import LOCAL, Deployment
+from cli.local_aws.place import Place
+from lambdas.adapters.analytics import gate_record
+from lambdas.contracts.outputs import StackOutput
+from lambdas.contracts.storage import PerformancePrefix
+from lambdas.core.values import GateRecord
+
+TUNING_GATES = ("data_quality", "backtesting", "market", "risk", "deployment")
+_STYLE = {"PASS": "green", "FAIL": "red", "INSUFFICIENT_EVIDENCE": "yellow"}
+
+
+def gates_of(deployment: Deployment, run_id: str) -> list[GateRecord]:
+    """Return the recorded verdicts of a run, in the order of the machine."""
+    return [gate_record(item) for item in deployment.analytics.gates(run_id).values()]
+
+
+def print_gates(gates: list[GateRecord], expected: tuple[str, ...] = ()) -> None:
+    """Print each comparison of each gate, then each gate's reason, then what was not reached."""
+    rows: list[list[object]] = []
+    for gate in gates:
+        for position, check in enumerate(gate.checks or (None,)):
+            first = position == 0
+            rows.append(
+                [
+                    gate.gate if first else "",
+                    gate.verdict if first else "",
+                    check.metric if check else None,
+                    check.value if check else None,
+                    f"{check.comparison} {cell(check.threshold)}" if check else None,
+                    gate.base_rate if check and check.metric == "hit_rate" else None,
+                    check.kind if check else None,
+                    ("met" if check.passed else "missed") if check else None,
+                ]
+            )
+    if rows:
+        columns = ("gate", "verdict", "metric", "value", "asked", "base rate", "kind", "result")
+        print_table(columns, rows)
+        console.print()
+    for gate in gates:
+        console.print(f"[{_STYLE[gate.verdict]}]{gate.verdict}[/]  {gate.gate}: ", end="")
+        console.print(gate.reason, markup=False)
+    missing = [name for name in expected if name not in {gate.gate for gate in gates}]
+    if gates and missing:
+        console.print(f"[dim]not reached: {', '.join(missing)}[/]")
+
+
+def fetch_report(deployment: Deployment, run_id: str, folder: Path | None = None) -> list[Path]:
+    """Download what the run reported, and return the files. An empty list: it reported nothing."""
+    target = (folder or report_folder(deployment.environment)) / run_id
+    prefix = f"s3://{deployment[StackOutput.PERFORMANCE_BUCKET]}/{PerformancePrefix.REPORTS}{run_id}"
+    names = deployment.objects.names(prefix)
+    if names:
+        target.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        deployment.objects.download(f"{prefix}/{name}", target / name)
+    return [target / name for name in names]
+
+
+def report_folder(environment: str) -> Path:
+    """Return where reports of an environment are put."""
+    reports = Place.default().reports
+    return reports if environment == LOCAL else reports / environment
+
+
+def run_as_json(deployment: Deployment, run_id: str, status: str, files: list[Path]) -> dict[str, Any]:
+    """Return everything that is recorded of a run, by the names of the contracts."""
+    record = deployment.analytics.run(run_id) or {}
+    return {
+        "run_id": run_id,
+        "status": status,
+        **{name: value for name, value in record.items() if name not in ("PK", "SK")},
+        "gates": {gate.gate: gate.model_dump(mode="json") for gate in gates_of(deployment, run_id)},
+        "report_files": [str(file) for file in files],
+        "reports": {file.stem: json.loads(file.read_text()) for file in files if file.suffix == ".json"},
+    }
+
+
+def print_report_place(files: list[Path]) -> None:
+    """Say where the report lies: the page, if there is one, else the folder."""
+    if not files:
+        return
+    page = next((file for file in files if file.suffix == ".html"), files[0].parent)
+    print_hint(f"Report: {page}")
