@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from lambdas.core.errors import InvalidDatasetError, UnknownSymbolError
@@ -85,7 +84,7 @@ def read_dataset(
     dataset = MarketDataset(prices, benchmarks, **frames, notes=(*stored_notes(folder / tables.PRICES.file), *notes))
     if as_of is None or not prices.symbols:
         return dataset
-    _check_as_of(folder, as_of, prices.sessions)
+    check_as_of(str(folder / tables.PRICES.file), as_of, prices.sessions)
     return cut_dataset(dataset, as_of)
 
 
@@ -162,6 +161,35 @@ def dataset_hash(data: MarketDataset | Path) -> str:
     return content_hash(data if isinstance(data, MarketDataset) else read_dataset(data))
 
 
+def symbols_in(folder: Path) -> tuple[str, ...]:
+    """Symbols with prices in a folder, ascending; only that column is read."""
+    schema = TableSchema(tables.PRICES.file, {"symbol": "symbol"})
+    return tables.symbols_of(folder / schema.file, tables.open_table(folder, schema))[1]
+
+
+def select_symbols(dataset: MarketDataset, symbols: Sequence[str]) -> MarketDataset:
+    """Keep those of `symbols` that have prices, on the sessions from their first to their last price."""
+    kept = sorted(set(symbols) & set(dataset.prices.symbols))
+    prices = dataset.prices.select(np.array([dataset.prices.symbols.index(symbol) for symbol in kept], dtype=np.int64))
+    priced = np.flatnonzero(~np.isnan(prices.adj_close).all(axis=1))
+    sessions = dataset.sessions[priced[0] : priced[-1] + 1] if len(priced) else dataset.sessions
+
+    def of_kept(frame: pd.DataFrame | None) -> pd.DataFrame | None:
+        return None if frame is None else frame[frame["symbol"].isin(kept)].reset_index(drop=True)
+
+    macro = dataset.macro
+    if macro is not None:
+        macro = macro[macro["date"].isin(sessions)].reset_index(drop=True)
+    return replace(
+        dataset,
+        prices=prices.on(sessions),
+        benchmarks=dataset.benchmarks.on(sessions),
+        macro=macro,
+        fundamentals=of_kept(dataset.fundamentals),
+        securities=of_kept(dataset.securities),
+    )
+
+
 def merge_datasets(datasets: Sequence[MarketDataset]) -> MarketDataset:
     """Join batches of symbols of one source into one data set.
 
@@ -224,19 +252,18 @@ def _read_optional(folder: Path, schema: TableSchema, symbols: Sequence[str] | N
 
 
 def _unknown_symbols(folder: Path, unknown: Sequence[str]) -> str:
-    known = pc.unique(tables.open_table(folder, tables.PRICES)["symbol"].cast(pa.string())).to_pylist()
-    near = difflib.get_close_matches(unknown[0], [name for name in known if name], n=3, cutoff=0.5)
+    known = symbols_in(folder)
+    near = difflib.get_close_matches(unknown[0], known, n=3, cutoff=0.5)
     hint = f"; did you mean {' or '.join(near)}?" if near else ""
     listed = ", ".join(unknown[:10]) + (f" and {len(unknown) - 10} more" if len(unknown) > 10 else "")
     return f"{folder / tables.PRICES.file}: no prices of symbol {listed} among its {len(known)} symbols{hint}"
 
 
-def _check_as_of(folder: Path, as_of: dt.date, sessions: pd.DatetimeIndex) -> None:
+def check_as_of(place: str, as_of: dt.date, sessions: pd.DatetimeIndex) -> None:
+    """Refuse an `as_of` that asks for a period of which `place` has no data."""
     first, last = sessions[0].date(), sessions[-1].date()
     if pd.Timestamp(as_of) < sessions[0] or sessions_late(last, as_of) > LATE_SESSIONS_ACCEPTED:
-        raise InvalidDatasetError(
-            f"{folder / tables.PRICES.file}: as_of {as_of} lies outside the data, which reaches from {first} to {last}"
-        )
+        raise InvalidDatasetError(f"{place}: as_of {as_of} lies outside the data, which reaches from {first} to {last}")
 
 
 def _known_fundamentals(fundamentals: pd.DataFrame, day: np.datetime64) -> pd.DataFrame:

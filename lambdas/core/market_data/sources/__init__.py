@@ -1,0 +1,40 @@
+"""Where market data comes from: one module a source, one function that opens a source by its name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lambdas.core.errors import InvalidRequestError
+from lambdas.core.market_data.sources.folder import FolderSource
+from lambdas.core.market_data.sources.protocol import Collected, Source
+from lambdas.core.market_data.sources.sample import SampleSource
+from lambdas.core.market_data.sources.simulated import SimulatedSource
+
+__all__ = ["Collected", "FolderSource", "SampleSource", "SimulatedSource", "Source", "open_source"]
+
+
+def open_source(data: str, folder: Path | None = None) -> Source:
+    """Open a source by the name that requests and commands use.
+
+    Parameters
+    ----------
+    data : str
+        ``sample``, ``simulated``, or the path of a data set folder.
+    folder : Path, optional
+        Where the folder lies on this machine, when `data` names it by an address on S3.
+
+    Raises
+    ------
+    InvalidRequestError
+        If there is no such source.
+    """
+    if folder is not None:
+        return FolderSource(folder)
+    match data:
+        case "sample":
+            return SampleSource()
+        case "simulated":
+            return SimulatedSource()
+    if Path(data).is_dir():
+        return FolderSource(Path(data))
+    raise InvalidRequestError(f"data {data!r} is neither sample nor simulated, nor a folder on this machine")
