@@ -140,8 +140,8 @@ class HistoryReader:
             self._iterations += 1
             yield Advanced(self._current, self._iterations, self._total)
         elif kind in ("TaskFailed", "TaskTimedOut"):
-            details = event.get("taskFailedEventDetails") or event.get("taskTimedOutEventDetails") or {}
-            yield Stumbled(self._current, str(details.get("error", "States.Timeout")))
+            failed = event.get("taskFailedEventDetails")
+            yield Stumbled(self._current, failed.get("error", "unknown") if failed else "States.Timeout")
         elif kind == "TaskSucceeded":
             if self._map is None:
                 self._remember_lengths(event["taskSucceededEventDetails"].get("output", ""))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import os
 import secrets
 import tempfile
 from pathlib import Path
@@ -190,13 +191,10 @@ def _checked_copy(folder: Path, scratch: Path, request: TuningRequest) -> str:
 
 def _check_output(json_file: Path | None) -> None:
     """Refuse a path that cannot be written before an hour of work, not after it."""
-    if json_file is not None:
-        with written_whole(json_file) as partial:
-            partial.touch()
-            partial.unlink()
-            if not json_file.exists():
-                json_file.touch()
-                json_file.unlink()
+    if json_file is None:
+        return
+    if json_file.is_dir() or not json_file.parent.is_dir() or not os.access(json_file.parent, os.W_OK):
+        raise InvalidInputError(f"--json {json_file}: is not a file that can be written here")
 
 
 def _write_json(json_file: Path, value: dict[str, Any]) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -80,7 +81,9 @@ def attach(place: Place) -> Deployment:
 
 
 def _synthesize(place: Place) -> None:
-    _cdk(place, "synth", "--quiet", "--output", str(place.assembly))
+    # By the Python that runs this command, wherever its environment is.
+    python = shlex.quote(sys.executable)
+    _cdk(place, "synth", "--quiet", "--app", f"{python} app.py", "--output", str(place.assembly))
 
 
 def _deploy(place: Place, running: Emulator, adapted: Path) -> dict[str, str]:
@@ -100,8 +103,6 @@ def _cdk(place: Place, *arguments: str, endpoint: str | None = None) -> None:
     if not cdk.exists():
         raise SetupError("the CDK CLI is not installed. Run: make setup")
     environment = place.environment() | _settings() | {"AMTS_ENV": LOCAL, "CI": "1", "NO_COLOR": "1"}
-    # cdk.json says `python3 app.py`: that has to be the Python that runs this command.
-    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
     if endpoint:
         environment["AWS_ENDPOINT_URL"] = endpoint
     done = subprocess.run(  # noqa: S603 - the project's pinned CDK CLI
