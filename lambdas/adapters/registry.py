@@ -57,7 +57,7 @@ class ChampionRegistry:
             raise self._changed(expected)
         at = now()
         change = {"version": version, "previous": previous, "run_id": run_id, "since": at}
-        # The run that moved the pointer last is part of the condition: A -> B -> A must not pass for unchanged.
+        # With the run that moved the pointer last: `previous` was read from exactly this pointer.
         condition = {"version": expected, "run_id": None if seen is None else seen["run_id"]}
         history = {**change, "PK": AnalyticsKey.CHAMPION, "SK": f"{AnalyticsKey.CHAMPION_CHANGE}{at}#{run_id}"}
         items: list[Any] = [
@@ -66,7 +66,9 @@ class ChampionRegistry:
             {
                 "Update": {
                     "TableName": self._table.name,
-                    **update_arguments(run_key(run_id), {**run, "ended_at": at}, condition={"outcome": None}),
+                    **update_arguments(
+                        run_key(run_id), {**run, "run_id": run_id, "ended_at": at}, condition={"outcome": None}
+                    ),
                 }
             },
             {

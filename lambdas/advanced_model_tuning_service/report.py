@@ -81,12 +81,15 @@ def render(report: dict[str, Any], gates: list[GateRecord]) -> str:
 def _gate_rows(gates: list[GateRecord]) -> list[tuple[Any, ...]]:
     rows: list[tuple[Any, ...]] = []
     for gate in gates:
-        for number, check in enumerate(gate.checks):
-            ours = (gate.gate, gate.verdict, gate.reason) if number == 0 else ("", "", "")
+        ours = (gate.gate, gate.verdict, gate.reason)
+        for check in gate.checks:
             base = gate.base_rate if check.metric.endswith("hit_rate") else ""
             met = "met" if check.passed else "missed"
             limit = f"{check.comparison} {check.threshold:g} ({check.kind})"
             rows.append((ours[0], check.metric, check.value, limit, base, met, ours[1], ours[2]))
+            ours = ("", "", "")
+        if not gate.checks:
+            rows.append((ours[0], "", "", "", "", "", ours[1], ours[2]))
     return rows
 
 

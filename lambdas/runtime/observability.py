@@ -35,10 +35,17 @@ def count(metric: Metric, value: int = 1) -> None:
 
 def measure_step(metric: Metric, value: float, unit: MetricUnit, action: str) -> None:
     """Emit one metric about a step itself, by its action."""
+    if metrics_disabled():
+        return
     with single_metric(name=metric, unit=unit, value=value, namespace=NAMESPACE) as single:
         single.add_dimension("environment", ENVIRONMENT)
         single.add_dimension("service", SERVICE)
         single.add_dimension("action", action)
+
+
+def metrics_disabled() -> bool:
+    """Say whether metrics are switched off; `single_metric` does not look by itself."""
+    return os.environ.get("POWERTOOLS_METRICS_DISABLED", "").lower() == "true"
 
 
 def flush_metrics() -> None:
