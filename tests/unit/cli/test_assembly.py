@@ -106,7 +106,7 @@ def test_the_bootstrap_is_a_shell_script_that_stands_a_path_with_blanks_and_quot
     project.mkdir()
     script = bootstrap_script(project, "c0de").replace("exec ", "pwd; echo ")
 
-    done = subprocess.run(
+    done = subprocess.run(  # noqa: S603
         ["/bin/sh", "-c", script], capture_output=True, text=True, check=True, env={"_HANDLER": "a.b"}
     )
 

@@ -78,7 +78,9 @@ def serve(tmp_path: Path) -> Iterator[Any]:
             "http_proxy": "http://127.0.0.1:9",
         }
         command = [sys.executable, "-m", "cli.local_aws.runtime_client", handler]
-        subprocess.run(command, env=environment, capture_output=True, timeout=30, check=False)
+        subprocess.run(  # noqa: S603
+            command, env=environment, capture_output=True, timeout=30, check=False
+        )
         return api.posted
 
     yield run
