@@ -1,0 +1,1 @@
+"""The CDK application: settings, stacks, constructs and the two state machines."""

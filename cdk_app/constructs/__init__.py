@@ -1,0 +1,1 @@
+"""Building blocks, one a file; the stacks only wire them."""

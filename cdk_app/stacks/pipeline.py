@@ -1,0 +1,241 @@
+"""Everything stateless: five functions, two state machines, the schedules, the topic."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import aws_cdk as cdk
+from aws_cdk import aws_scheduler as scheduler
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from cdk_app.constructs.acknowledge import acknowledge
+from cdk_app.constructs.alert_topic import AlertTopic
+from cdk_app.constructs.engine_function import EngineFunction, Placement
+from cdk_app.constructs.start_schedule import StartSchedule
+from cdk_app.settings import AppSettings
+from cdk_app.stacks.data import DataStack
+from cdk_app.workflow.daily import DailyWorkflow
+from cdk_app.workflow.engines import Engines
+from cdk_app.workflow.tuning import TuningWorkflow
+from lambdas.contracts.outputs import StackOutput
+from lambdas.contracts.storage import AnalyticsKey, ArtefactsPrefix, DatasetsPrefix, PerformancePrefix
+
+
+class PipelineStack(cdk.Stack):
+    """Wires the engines to their stores, the workflows to the engines, the clock to the workflows."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        settings: AppSettings,
+        data: DataStack,
+        placement: Placement | None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(scope, id, **kwargs)
+        self.announcements = AlertTopic(self, "Announcements", settings=settings)
+        self.engines = self._engines(settings, data, placement)
+        self._grant(settings, data)
+        self.tuning = TuningWorkflow(self, "Tuning", engines=self.engines, settings=settings)
+        self.assessment = DailyWorkflow(
+            self,
+            "Assessment",
+            engines=self.engines,
+            tuning=self.tuning.machine,
+            announcements=self.announcements,
+            settings=settings,
+        )
+        self.dead_letters = sqs.Queue(
+            self,
+            "DeadLetters",
+            encryption=sqs.QueueEncryption.SQS_MANAGED,
+            enforce_ssl=True,
+            retention_period=cdk.Duration.days(14),
+        )
+        acknowledge(self.dead_letters, "SQS3", "This is the dead-letter queue of the schedules.")
+        self._schedule(settings)
+        self._outputs(data)
+
+    def _engines(self, settings: AppSettings, data: DataStack, placement: Placement | None) -> Engines:
+        everywhere = {
+            "environment": settings.environment,
+            "artefacts_bucket": data.artefacts.bucket.bucket_name,
+            "performance_bucket": data.performance.bucket.bucket_name,
+            "datasets_bucket": data.datasets.bucket.bucket_name,
+            "analytics_table": data.analytics.table.table_name,
+            "recommendations_table": data.recommendations.table.table_name,
+            "model": settings.model.model_dump_json(),
+        }
+        planning = {
+            "topic_arn": self.announcements.topic.topic_arn,
+            "tuning_machine_arn": self._machine_arn("advanced-model-tuning", settings),
+            "assessment_machine_arn": self._machine_arn("daily-assessment", settings),
+            "data_source": settings.data_source,
+            "universe": json.dumps(settings.universe, separators=(",", ":")),
+            "batch_size": str(settings.batch_size),
+        }
+        sizes = settings.functions
+        return Engines(
+            service=EngineFunction(
+                self,
+                "Service",
+                name="advanced-model-tuning-service",
+                description="AMTS: plans runs, promotes, rejects, rolls back; invoke it to start a run",
+                target="base",
+                size=sizes.service,
+                environment=everywhere | planning,
+                settings=settings,
+                placement=placement,
+            ),
+            enrichment=EngineFunction(
+                self,
+                "Enrichment",
+                name="fundamental-data-enrichment",
+                description="AMTS: collects market data and builds the feature set",
+                target="data",
+                size=sizes.enrichment,
+                environment=everywhere,
+                settings=settings,
+                placement=placement,
+            ),
+            ensemble=EngineFunction(
+                self,
+                "Ensemble",
+                name="ensemble-model-engine",
+                description="AMTS: tunes, fits and predicts with the ensemble",
+                target="ml",
+                size=sizes.ensemble,
+                environment=everywhere,
+                settings=settings,
+                placement=placement,
+            ),
+            backtesting=EngineFunction(
+                self,
+                "Backtesting",
+                name="backtesting-engine",
+                description="AMTS: plans folds, backtests predictions, settles live recommendations",
+                target="data",
+                size=sizes.backtesting,
+                environment=everywhere,
+                settings=settings,
+                placement=placement,
+            ),
+            validation=EngineFunction(
+                self,
+                "Validation",
+                name="market-validation-engine",
+                description="AMTS: judges a candidate against the market and the champion",
+                target="data",
+                size=sizes.validation,
+                environment=everywhere,
+                settings=settings,
+                placement=placement,
+            ),
+        )
+
+    def _grant(self, settings: AppSettings, data: DataStack) -> None:
+        """Each function by itself: what it reads, what it writes. Nobody deletes anything."""
+        service, enrichment, ensemble = self.engines.service, self.engines.enrichment, self.engines.ensemble
+        backtesting, validation = self.engines.backtesting, self.engines.validation
+        run_records = (f"{AnalyticsKey.RUN}*",)
+
+        data.datasets.allow_read(service, DatasetsPrefix.UPLOADS)
+        data.performance.allow_write(service, PerformancePrefix.REPORTS)
+        data.artefacts.allow_read(service, ArtefactsPrefix.MODELS)
+        data.analytics.allow(service, "GetItem", "Query", "PutItem", "UpdateItem", "ConditionCheckItem")
+        data.recommendations.allow(service, "Scan")
+        self.announcements.allow_publish(service)
+        machines = [self._machine_arn(name, settings) for name in ("advanced-model-tuning", "daily-assessment")]
+        service.allow(("states:StartExecution",), machines)
+
+        data.datasets.allow_read(enrichment, DatasetsPrefix.UPLOADS)
+        data.datasets.allow_write(enrichment, DatasetsPrefix.RAW, DatasetsPrefix.DATASETS)
+        data.analytics.allow(enrichment, "GetItem", "PutItem", partitions=run_records)
+
+        data.datasets.allow_read(ensemble, DatasetsPrefix.DATASETS)
+        data.performance.allow_write(ensemble, PerformancePrefix.TUNING, PerformancePrefix.PREDICTIONS)
+        data.artefacts.allow_write(ensemble, ArtefactsPrefix.MODELS)
+        data.analytics.allow(ensemble, "GetItem", "PutItem", "UpdateItem", partitions=(AnalyticsKey.LEDGER,))
+
+        data.datasets.allow_read(backtesting, DatasetsPrefix.DATASETS)
+        data.performance.allow_read(backtesting, PerformancePrefix.TUNING, PerformancePrefix.PREDICTIONS)
+        data.performance.allow_write(backtesting, PerformancePrefix.REPORTS)
+        data.analytics.allow(
+            backtesting,
+            "GetItem",
+            "Query",
+            "PutItem",
+            "UpdateItem",
+            partitions=(*run_records, AnalyticsKey.LEDGER, AnalyticsKey.LIVE),
+        )
+        data.recommendations.allow(backtesting, "GetItem", "Query", "PutItem", "UpdateItem")
+
+        data.datasets.allow_read(validation, DatasetsPrefix.DATASETS)
+        data.performance.allow_read(validation, PerformancePrefix.TUNING, PerformancePrefix.PREDICTIONS)
+        data.performance.allow_write(validation, PerformancePrefix.REPORTS)
+        data.analytics.allow(validation, "GetItem", "Query", "PutItem", partitions=(*run_records, AnalyticsKey.LEDGER))
+
+    def _schedule(self, settings: AppSettings) -> None:
+        clock = settings.schedule
+        group = scheduler.ScheduleGroup(
+            self,
+            "Schedules",
+            schedule_group_name=settings.named(f"amts-{settings.environment}"),
+            removal_policy=cdk.RemovalPolicy.DESTROY,
+        )
+        common: dict[str, Any] = {
+            "time_zone": clock.time_zone,
+            "dead_letters": self.dead_letters,
+            "group": group,
+            "enabled": clock.enabled,
+        }
+        StartSchedule(
+            self,
+            "Daily",
+            description="Daily assessment, before the market opens",
+            cron={
+                "minute": str(clock.daily_minute),
+                "hour": str(clock.daily_hour),
+                "week_day": clock.daily_weekdays,
+            },
+            machine=self.assessment.machine,
+            execution_input={"mode": "daily", "reason": "daily schedule"},
+            **common,
+        )
+        weekly = {"minute": str(clock.weekly_minute), "hour": str(clock.weekly_hour), "week_day": clock.weekly_weekday}
+        StartSchedule(
+            self,
+            "Weekly",
+            description="Weekly tuning run",
+            cron=weekly,
+            machine=self.tuning.machine,
+            execution_input={"reason": "weekly schedule"},
+            **common,
+        )
+
+    def _machine_arn(self, name: str, settings: AppSettings) -> str:
+        """Address of a machine by its name: the service's variables cannot wait for a machine that waits for it."""
+        return self.format_arn(
+            service="states",
+            resource="stateMachine",
+            resource_name=settings.named(name),
+            arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME,
+        )
+
+    def _outputs(self, data: DataStack) -> None:
+        values = {
+            StackOutput.TUNING_MACHINE_ARN: self.tuning.machine.state_machine_arn,
+            StackOutput.ASSESSMENT_MACHINE_ARN: self.assessment.machine.state_machine_arn,
+            StackOutput.ARTEFACTS_BUCKET: data.artefacts.bucket.bucket_name,
+            StackOutput.PERFORMANCE_BUCKET: data.performance.bucket.bucket_name,
+            StackOutput.DATASETS_BUCKET: data.datasets.bucket.bucket_name,
+            StackOutput.ANALYTICS_TABLE: data.analytics.table.table_name,
+            StackOutput.RECOMMENDATIONS_TABLE: data.recommendations.table.table_name,
+            StackOutput.ALERT_TOPIC_ARN: self.announcements.topic.topic_arn,
+        }
+        for key, value in values.items():
+            cdk.CfnOutput(self, key, value=value)

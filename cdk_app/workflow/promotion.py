@@ -1,0 +1,68 @@
+"""How a run ends without a failure: promoted, rejected, or rolled back."""
+
+from __future__ import annotations
+
+from constructs import Construct
+
+from cdk_app.constructs.pipeline_step import RUN_ID, PipelineStep
+from cdk_app.workflow.engines import Engines
+from cdk_app.workflow.failure import Failure
+from lambdas.contracts.errors import CHAMPION_CHANGED
+from lambdas.contracts.tuning_run import PromoteRequest, RejectRequest, RollBackRequest
+
+
+class Promotion(Construct):
+    """The states in which the champion changes or stays. Each records and announces; each ends in success."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        engines: Engines,
+        failure: Failure,
+    ) -> None:
+        super().__init__(scope, id)
+        self.promote = PipelineStep(
+            self,
+            "Promote",
+            sentence="Promote candidate",
+            comment="One transaction, on the condition that the champion is still the one that was compared with.",
+            function=engines.service,
+            request=PromoteRequest,
+            event={
+                "run_id": RUN_ID,
+                "version": "{% $candidate.version %}",
+                "expected_champion": "{% $plan.champion %}",
+            },
+        )
+        self.keep = PipelineStep(
+            self,
+            "Keep",
+            sentence="Keep champion",
+            comment="A rejected model is a result: the gate that stopped it is recorded and announced.",
+            function=engines.service,
+            request=RejectRequest,
+            event={
+                "run_id": RUN_ID,
+                "version": "{% $candidate.version %}",
+                "stopped_by": "{% $stopped_by %}",
+            },
+        )
+        self.roll_back = PipelineStep(
+            self,
+            "RollBack",
+            sentence="Roll back to an earlier champion",
+            comment="The artefact's hashes are verified first; recorded like a promotion.",
+            function=engines.service,
+            request=RollBackRequest,
+            event={
+                "run_id": RUN_ID,
+                "version": "{% $plan.rollback_to %}",
+                "reason": "{% $exists($states.context.Execution.Input.reason) "
+                "? $states.context.Execution.Input.reason : 'on demand' %}",
+            },
+        )
+        # Another run was promoted meanwhile: the comparison is stale, and this run ends superseded.
+        self.promote.add_catch(self.keep, errors=[CHAMPION_CHANGED], assign={"stopped_by": "{% null %}"})
+        failure.catches(self.promote, self.keep, self.roll_back)
