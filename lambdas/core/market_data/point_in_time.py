@@ -18,8 +18,8 @@ ANNOUNCED_COLUMNS = ("eps", "eps_est")
 
 QUARTER_LAG_DAYS = 60
 YEAR_LAG_DAYS = 90
-_YEAR_SPACING_DAYS = 200
-"""Reports further apart than this are those of years."""
+_YEAR_SPACING_DAYS = 300
+"""Reports further apart than this are those of years; a symbol with two missing quarters is not taken for one."""
 
 
 @dataclass(frozen=True)
@@ -71,11 +71,15 @@ def information_times(fundamentals: pd.DataFrame) -> InformationTimes:
 
 
 def annual_rows(fundamentals: pd.DataFrame) -> BoolArray:
-    """Which rows report a year: those of symbols whose reports are typically more than 200 days apart."""
+    """Which rows report a year: those of symbols whose reports so far were all a year apart.
+
+    Only earlier periods decide, so that the answer for a row does not depend on later ones. The first report of a
+    symbol counts as a quarter's.
+    """
     ends = fundamentals[["symbol", "period_end"]].drop_duplicates().sort_values(["symbol", "period_end"])
     spacing = ends.groupby("symbol")["period_end"].diff().dt.days
-    typical = spacing.groupby(ends["symbol"]).median()
-    return (fundamentals["symbol"].map(typical) > _YEAR_SPACING_DAYS).to_numpy(dtype=bool)
+    ends["annual"] = spacing.groupby(ends["symbol"]).cummin() > _YEAR_SPACING_DAYS
+    return fundamentals[["symbol", "period_end"]].merge(ends, how="left")["annual"].to_numpy(dtype=bool)
 
 
 def _days(frame: pd.DataFrame, name: str) -> DayArray:

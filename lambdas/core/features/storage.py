@@ -1,0 +1,94 @@
+"""The feature set as a table and as a Parquet file: one row a date and symbol that has a close."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from lambdas.core.errors import InvalidDatasetError
+from lambdas.core.features.build import FeatureSet
+from lambdas.core.market_data.calendar import sessions_in
+
+_METADATA_KEY = b"amts.features"
+_SESSIONS_A_GROUP = 252
+
+
+def feature_frame(features: FeatureSet) -> pd.DataFrame:
+    """Table of the feature set: `date`, `symbol`, then a float32 column a feature; ascending by date and symbol.
+
+    A symbol has a row on a session if it has any feature there: one without a close has none.
+    """
+    frame: pd.DataFrame = _table(features, 0, len(features.sessions)).to_pandas()
+    return frame
+
+
+def write_features(features: FeatureSet, path: Path) -> None:
+    """Write the feature set as Parquet, a row group a year; a file under `path` appears only when it is complete."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.part")
+    families = [features.families[name] for name in features.names]
+    first, last = (features.sessions[end].date().isoformat() for end in (0, -1))
+    metadata = {"families": families, "first": first, "last": last, "symbols": features.symbols}
+    try:
+        schema = _table(features, 0, 0).schema.with_metadata({_METADATA_KEY: json.dumps(metadata).encode()})
+        floats = dict.fromkeys(features.names, "BYTE_STREAM_SPLIT")
+        with pq.ParquetWriter(
+            part, schema, compression="zstd", use_dictionary=["symbol"], column_encoding=floats
+        ) as writer:
+            for start in range(0, len(features.sessions), _SESSIONS_A_GROUP):
+                end = min(start + _SESSIONS_A_GROUP, len(features.sessions))
+                writer.write_table(_table(features, start, end).cast(schema))
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def read_features(path: Path) -> FeatureSet:
+    """Read what `write_features` wrote.
+
+    Raises
+    ------
+    InvalidDatasetError
+        If there is no such file, or it is not a feature set.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InvalidDatasetError(f"{path}: there is no such file; build the features first")
+    try:
+        file = pq.ParquetFile(path)
+        metadata = json.loads((file.schema_arrow.metadata or {})[_METADATA_KEY])
+    except KeyError as error:
+        raise InvalidDatasetError(f"{path}: is not a feature set of this system; build the features again") from error
+    except (pa.ArrowException, OSError) as error:
+        raise InvalidDatasetError(f"{path}: not readable as Parquet; build the features again") from error
+    names = tuple(name for name in file.schema_arrow.names if name not in ("date", "symbol"))
+    symbols = tuple(metadata["symbols"])
+    first, last = (pd.Timestamp(metadata[end]).date() for end in ("first", "last"))
+    sessions = sessions_in(first, last)
+    days = sessions.to_numpy().astype("datetime64[D]")
+    values = np.full((len(sessions), len(symbols), len(names)), np.nan, dtype=np.float32)
+    for group in range(file.num_row_groups):
+        table = file.read_row_group(group)
+        rows = days.searchsorted(table["date"].to_numpy().astype("datetime64[D]"))
+        columns = pd.Index(symbols).get_indexer(table["symbol"].to_numpy())
+        for number, name in enumerate(names):
+            values[rows, columns, number] = table[name].to_numpy()
+    return FeatureSet(sessions, symbols, names, dict(zip(names, metadata["families"], strict=True)), values)
+
+
+def _table(features: FeatureSet, start: int, end: int) -> pa.Table:
+    block: npt.NDArray[np.float32] = features.values[start:end]
+    rows, columns = np.nonzero(~np.isnan(block).all(axis=2))
+    symbols = pa.DictionaryArray.from_arrays(pa.array(columns, pa.int32()), pa.array(features.symbols, pa.string()))
+    dates = features.sessions[start:end].to_numpy().astype("datetime64[ms]")[rows]
+    data = {"date": pa.array(dates), "symbol": symbols.cast(pa.string())}
+    for number, name in enumerate(features.names):
+        data[name] = pa.array(block[rows, columns, number])
+    return pa.table(data)
