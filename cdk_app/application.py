@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import aws_cdk as cdk
+import cdk_nag
 from constructs import Construct
 
 from cdk_app.settings import AppSettings
@@ -11,6 +12,14 @@ from cdk_app.stacks.network import NetworkStack
 from cdk_app.stacks.observability import ObservabilityStack
 from cdk_app.stacks.pipeline import PipelineStack
 from lambdas.contracts.outputs import pipeline_stack_name
+
+
+def compose(app: cdk.App, settings: AppSettings) -> None:
+    """Stacks, tags, checks. A finding of the checks makes `app.synth()` fail."""
+    add_stacks(app, settings)
+    for key, value in {"Application": "amts", "Environment": settings.environment, **settings.tags}.items():
+        cdk.Tags.of(app).add(key, value)
+    cdk.Validations.of(app).add_plugins(cdk_nag.AwsSolutionsChecks(app))
 
 
 def add_stacks(scope: Construct, settings: AppSettings) -> None:
@@ -32,5 +41,11 @@ def add_stacks(scope: Construct, settings: AppSettings) -> None:
     )
     if settings.observability:
         ObservabilityStack(
-            scope, "Observability", stack_name=f"{prefix}-observability", env=env, settings=settings, pipeline=pipeline
+            scope,
+            "Observability",
+            stack_name=f"{prefix}-observability",
+            env=env,
+            settings=settings,
+            data=data,
+            pipeline=pipeline,
         )

@@ -74,6 +74,11 @@ class ScheduleSettings(Group):
     weekly_hour: int = Field(default=2, ge=0, le=23)
     weekly_minute: int = Field(default=0, ge=0, le=59)
     weekly_weekday: str = "SUN"
+    spring_forward: bool = Field(
+        default=True,
+        description="On the second Sunday of March 02:00 does not exist in New York, and EventBridge Scheduler skips "
+        "what falls into that hour: then the weekly run starts an hour later.",
+    )
 
     @model_validator(mode="after")
     def _known_time_zone(self) -> Self:
@@ -161,6 +166,9 @@ class AppSettings(BaseSettings):
     existing_recommendations_table: str | None = Field(default=None, description="The same; keys as in the README.")
     removal: Literal["retain", "destroy"] = Field(
         default="retain", description="What happens to tables and buckets when their stack is deleted."
+    )
+    empty_buckets_on_destroy: bool = Field(
+        default=False, description="With `removal = destroy`: delete the objects first, or a bucket with any stays."
     )
     retention: RetentionSettings = RetentionSettings()
 

@@ -44,6 +44,7 @@ class SecureBucket(Construct):
             server_access_logs_bucket=access_logs,
             server_access_logs_prefix=f"{id}/" if access_logs else None,
             removal_policy=cdk.RemovalPolicy.RETAIN if retain else cdk.RemovalPolicy.DESTROY,
+            auto_delete_objects=settings.empty_buckets_on_destroy and not retain,
             lifecycle_rules=_lifecycle(expire_prefixes or {}, settings.retention.noncurrent_days),
         )
         if access_logs is None:

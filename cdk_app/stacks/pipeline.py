@@ -216,6 +216,16 @@ class PipelineStack(cdk.Stack):
             execution_input={"reason": "weekly schedule"},
             **common,
         )
+        if clock.spring_forward:
+            StartSchedule(
+                self,
+                "SpringForward",
+                description="Weekly tuning run of the day on which its hour does not exist",
+                cron=weekly | {"hour": str(clock.weekly_hour + 1), "week_day": "SUN#2", "month": "3"},
+                machine=self.tuning.machine,
+                execution_input={"reason": "weekly schedule, clocks went forward"},
+                **common,
+            )
 
     def _machine_arn(self, name: str, settings: AppSettings) -> str:
         """Address of a machine by its name: the service's variables cannot wait for a machine that waits for it."""

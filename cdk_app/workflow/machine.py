@@ -50,11 +50,27 @@ class Workflow(Construct):
             ),
         )
         acknowledge(self.machine, "IAM5[Resource::*]", "Log delivery and X-Ray: actions without resource-level ARNs.")
-        stack = cdk.Stack.of(self)
         for engine in engines:
-            function = stack.get_logical_id(cast(cdk.CfnElement, engine.function.node.default_child))
             acknowledge(
                 self.machine,
-                f"IAM5[Resource::<{stack.resolve(function)}.Arn>:*]",
+                f"IAM5[Resource::<{_logical_id(engine.function)}.Arn>:*]",
                 "CDK grants a step its one function with versions and aliases; the project makes none of either.",
             )
+        if settings.map.mode == "DISTRIBUTED":
+            self._acknowledge_children(settings)
+
+    def _acknowledge_children(self, settings: AppSettings) -> None:
+        """Child executions of a Distributed Map have generated names: the machine is the narrowest resource."""
+        name = f'{{"Fn::Select":[6,{{"Fn::Split":[":",{{"Ref":"{_logical_id(self.machine)}"}}]}}]}}'
+        executions = f"arn:aws:states:{settings.region}:{settings.account or '<AWS::AccountId>'}:execution:{name}"
+        for children in (f"{executions}:*", f"{executions}/*:*"):
+            acknowledge(
+                self.machine,
+                f"IAM5[Resource::{children}]",
+                "The machine controls its own child executions, whose names are generated.",
+            )
+
+
+def _logical_id(resource: cdk.Resource) -> str:
+    stack = cdk.Stack.of(resource)
+    return cast(str, stack.resolve(stack.get_logical_id(cast(cdk.CfnElement, resource.node.default_child))))
