@@ -1,0 +1,279 @@
+"""How the learners become one probability: voting, stacking or the best of them, then calibration.
+
+Each way is one vector of non-negative weights on the learners' standardised log odds, so a model stores nothing else.
+Everything is fitted on out-of-fold predictions (`out_of_fold`), and compared and calibrated on inner folds that the
+compared weights have not seen.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from pydantic import Field
+from scipy.optimize import brentq, minimize
+from scipy.special import expit, log_expit
+
+from lambdas.core.backtest.metrics import sharpe_ratio
+from lambdas.core.market_data.panel import BoolArray, FloatArray, IntArray
+from lambdas.core.models.hyperparameters import LearnerName
+from lambdas.core.models.inner_portfolio import InnerPortfolio
+from lambdas.core.models.out_of_fold import OutOfFold, mean_rank_ic
+from lambdas.core.models.training_data import TrainingData
+from lambdas.core.values import FiniteOrNone, Value
+
+SHRINKAGE_PERIODS = 36
+"""Prior weight of "all learners are equally good", in independent holding periods: three years of months. With as much
+evidence as that, half of the way to the estimated weights is gone."""
+MIN_SLOPE = 1e-3
+"""A calibration slope that comes out lower (no skill on the inner folds) is set to this: the ranking within a date must
+survive calibration, while all probabilities stay at about the base rate."""
+
+Kind = Literal["voting", "stacking", "single"]
+
+
+class Combination(Value):
+    """Weights, and the calibration of the weighted score.
+
+    The score of a row is ``sum_j weights[j] * (logit_j - location[j]) / scale[j]``; its probability is
+    ``1 / (1 + exp(-(slope * score + intercept)))``. Since `slope` is positive, calibration never changes the order of
+    symbols within a date.
+    """
+
+    kind: Kind
+    learners: tuple[LearnerName, ...]
+    weights: tuple[float, ...] = Field(description="Non-negative, adding up to 1.")
+    location: tuple[float, ...]
+    scale: tuple[float, ...]
+    slope: float = Field(gt=0)
+    intercept: float
+    inner_sharpe_ratio: dict[Kind, FiniteOrNone] = Field(
+        default_factory=dict, description="Of every way that was compared, the runners-up too."
+    )
+    inner_rank_ic: dict[LearnerName, float] = Field(default_factory=dict, description="Of each learner, out of fold.")
+
+    @property
+    def name(self) -> str:
+        """`voting`, `stacking`, or the name of the single learner."""
+        return self.learners[int(np.argmax(self.weights))] if self.kind == "single" else self.kind
+
+    @property
+    def used(self) -> tuple[LearnerName, ...]:
+        """Learners with a positive weight: only these are fitted and stored."""
+        return tuple(name for name, weight in zip(self.learners, self.weights, strict=True) if weight > 0)
+
+    def probability(self, logits: dict[LearnerName, FloatArray]) -> FloatArray:
+        """Calibrated probability of a hit from the log odds of the learners in `used`, shape (n_rows,)."""
+        parts = zip(self.learners, self.weights, self.location, self.scale, strict=True)
+        score = sum(
+            (weight * (logits[name] - location) / scale for name, weight, location, scale in parts if weight > 0),
+            start=np.zeros(len(logits[self.used[0]])),
+        )
+        probability: FloatArray = expit(self.slope * score + self.intercept)
+        return probability
+
+
+@dataclass(frozen=True)
+class _Scores:
+    """Weights fitted on some inner folds, and the standardisation that belongs to them."""
+
+    weights: dict[Kind, FloatArray]
+    location: FloatArray
+    scale: FloatArray
+    rank_ic: FloatArray
+
+
+def combine(
+    data: TrainingData, predictions: OutOfFold, hit: FloatArray, horizon: int, portfolio: InnerPortfolio
+) -> Combination:
+    """Choose and calibrate a combination.
+
+    For every inner fold after the first, weights are fitted on the out-of-fold rows whose outcome is known at the
+    fold's first decision and score the fold. On those scores, joined in time, the three ways compete by the Sharpe
+    ratio of what they would have bought (ties and no measurement: voting), and the winner is calibrated. Its final
+    weights are fitted on all out-of-fold rows. With one inner fold only, equal weights are taken and calibrated there.
+
+    Parameters
+    ----------
+    data : TrainingData
+    predictions : OutOfFold
+        Of at least one learner.
+    hit : ndarray of shape (n_rows,)
+        1.0 or 0.0: the hit whose probability is put out (`GateSettings.hit_definition`), for each row of `data`. It may
+        be another than the target that was learned: the *slope* of the calibration is fitted on the target, where
+        the evidence about ranking is, the *intercept* is set so that the mean probability is the hit rate.
+    horizon : int
+        Sessions a recommendation is held.
+    portfolio : InnerPortfolio
+    """
+    learners = tuple(predictions.logits)
+    matrix = np.column_stack([predictions.logits[name] for name in learners])
+    decisions = data.decisions[predictions.rows]
+    n_folds = int(predictions.fold.max()) + 1
+
+    forward: dict[Kind, list[FloatArray]] = {"voting": [], "stacking": [], "single": []}
+    scored: list[BoolArray] = []
+    for number in range(1, n_folds):
+        test = predictions.fold == number
+        known = decisions + 1 + horizon <= decisions[test].min()
+        if not known.any() or len(np.unique(data.y[predictions.rows[known]])) < 2:
+            continue
+        fitted = _fit_weights(data, predictions.rows[known], matrix[known], horizon)
+        scored.append(test)
+        for way, vector in fitted.weights.items():
+            forward[way].append(((matrix[test] - fitted.location) / fitted.scale) @ vector)
+
+    final = _fit_weights(data, predictions.rows, matrix, horizon)
+    sharpe_ratios: dict[Kind, float | None] = {}
+    kind: Kind = "voting"
+    if scored:
+        rows = predictions.rows[np.logical_or.reduce(scored)]
+        joined = {way: np.concatenate(parts) for way, parts in forward.items()}
+        for way, score in joined.items():
+            sharpe_ratios[way] = sharpe_ratio(portfolio.excess_returns(data, rows, score))
+        kind = max(sharpe_ratios, key=lambda way: -np.inf if (ratio := sharpe_ratios[way]) is None else ratio)
+        weights, score = final.weights[kind], joined[kind]
+    else:
+        rows = predictions.rows
+        weights = np.full(len(learners), 1.0 / len(learners))
+        score = ((matrix - final.location) / final.scale) @ weights
+    slope, intercept = calibrate(score, data.y[rows], hit[rows])
+    return Combination(
+        kind=kind,
+        learners=learners,
+        weights=tuple(float(w) for w in weights),
+        location=tuple(float(v) for v in final.location),
+        scale=tuple(float(v) for v in final.scale),
+        slope=slope,
+        intercept=intercept,
+        inner_sharpe_ratio=sharpe_ratios,
+        inner_rank_ic={name: float(ic) for name, ic in zip(learners, final.rank_ic, strict=True)},
+    )
+
+
+def calibrate(score: FloatArray, y: FloatArray, hit: FloatArray) -> tuple[float, float]:
+    """Slope and intercept of a logistic calibration (Platt 1999) that keeps the order of the scores.
+
+    Parameters
+    ----------
+    score : ndarray of shape (n_rows,)
+        Out-of-fold scores that neither learners nor weights were fitted on.
+    y : ndarray of shape (n_rows,)
+        Hits of the learned target; they give the slope.
+    hit : ndarray of shape (n_rows,)
+        Hits whose probability is wanted; their rate gives the intercept. Rows without one (NaN) are not counted.
+
+    Returns
+    -------
+    (slope, intercept) : tuple of float
+        ``slope >= MIN_SLOPE``, and the mean of ``expit(slope * score + intercept)`` is the hit rate.
+    """
+    slope = MIN_SLOPE
+    if y.min() < y.max() and score.max() > score.min():
+        slope = max(MIN_SLOPE, _slope(score, y))
+    known = np.isfinite(hit)
+    n_known = int(known.sum())
+    # Half a row away from 0 and 1: all hits in a sample is no certainty.
+    rate = min(max(float(hit[known].mean()), 0.5 / n_known), 1 - 0.5 / n_known) if n_known else 0.5
+    centred = slope * score[known] if n_known else slope * score
+    odds = float(np.log(rate / (1 - rate)))
+    reach = float(np.abs(centred).max()) + 1.0
+    intercept = brentq(lambda b: float(expit(centred + b).mean()) - rate, odds - reach, odds + reach)
+    return float(slope), float(intercept)
+
+
+def voting_weights(rank_ic: FloatArray, n_periods: float) -> FloatArray:
+    """Weights in proportion to each learner's positive rank IC, shrunk to equal ones.
+
+    Parameters
+    ----------
+    rank_ic : ndarray of shape (n_learners,)
+        Mean out-of-fold rank IC.
+    n_periods : float
+        Independent holding periods it was measured on.
+
+    Examples
+    --------
+    >>> voting_weights(np.array([0.03, 0.01, -0.02]), n_periods=36).round(3)
+    array([0.542, 0.292, 0.167])
+    """
+    equal = np.full(len(rank_ic), 1.0 / len(rank_ic))
+    skill = np.maximum(rank_ic, 0.0)
+    if skill.sum() <= 0:
+        return equal
+    trust = n_periods / (n_periods + SHRINKAGE_PERIODS)
+    weights: FloatArray = trust * skill / skill.sum() + (1 - trust) * equal
+    return weights
+
+
+def stacking_weights(standardised: FloatArray, y: FloatArray, n_periods: float) -> FloatArray:
+    """Non-negative logistic meta-learner (Wolpert 1992; Breiman 1996), shrunk to equal weights.
+
+    Minimises the mean log loss plus ``penalty * sum_j (w_j - c)^2``, c being the weight that all learners would have if
+    it had to be the same. An unconstrained stack wins by selling one learner against another; that does not last.
+
+    Parameters
+    ----------
+    standardised : ndarray of shape (n_rows, n_learners)
+        Log odds with mean 0 and standard deviation 1.
+    y : ndarray of shape (n_rows,)
+        0 or 1, both present.
+    n_periods : float
+        Independent holding periods: rows of a date, and of overlapping outcomes, are no independent evidence.
+
+    Returns
+    -------
+    ndarray of shape (n_learners,)
+        Adding up to 1; equal if no learner has a positive weight.
+    """
+    n_learners = standardised.shape[1]
+    equal = np.full(n_learners, 1.0 / n_learners)
+    common = max(0.0, _slope(standardised @ equal, y)) / n_learners
+    # The curvature of the mean log loss is p (1 - p), about 1/4, for an input of variance 1; so the data weighs
+    # n_periods against SHRINKAGE_PERIODS of the prior.
+    penalty = 0.125 * SHRINKAGE_PERIODS / n_periods
+
+    def loss(parameters: FloatArray) -> tuple[float, FloatArray]:
+        weights, intercept = parameters[:-1], parameters[-1]
+        odds = standardised @ weights + intercept
+        residual = expit(odds) - y
+        value = -float(np.mean(log_expit(np.where(y > 0.5, odds, -odds)))) + penalty * float(
+            np.sum((weights - common) ** 2)
+        )
+        slope = standardised.T @ residual / len(y) + 2 * penalty * (weights - common)
+        return value, np.append(slope, residual.mean())
+
+    start = np.append(np.full(n_learners, common), 0.0)
+    bounds = [(0.0, None)] * n_learners + [(None, None)]
+    weights = np.maximum(minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds).x[:-1], 0.0)
+    total = float(weights.sum())
+    return weights / total if total > 1e-9 else equal
+
+
+def _fit_weights(data: TrainingData, rows: IntArray, logits: FloatArray, horizon: int) -> _Scores:
+    location, scale = logits.mean(axis=0), logits.std(axis=0)
+    scale = np.where(scale > 0, scale, 1.0)
+    standardised = (logits - location) / scale
+    rank_ic = np.array([mean_rank_ic(data, rows, column) for column in standardised.T])
+    decisions = data.decisions[rows]
+    n_periods = max(1.0, float(decisions[-1] - decisions[0] + 1) / (horizon + 1))
+    best = np.zeros(logits.shape[1])
+    best[int(np.argmax(rank_ic))] = 1.0
+    return _Scores(
+        weights={
+            "voting": voting_weights(rank_ic, n_periods),
+            "stacking": stacking_weights(standardised, data.y[rows], n_periods),
+            "single": best,
+        },
+        location=location,
+        scale=scale,
+        rank_ic=rank_ic,
+    )
+
+
+def _slope(score: FloatArray, y: FloatArray) -> float:
+    """Slope of the logistic regression of y on a score, without penalty."""
+    from sklearn.linear_model import LogisticRegression
+
+    return float(LogisticRegression(C=np.inf).fit(score[:, np.newaxis], y).coef_[0, 0])

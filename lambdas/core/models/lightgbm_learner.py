@@ -1,0 +1,102 @@
+"""Gradient-boosted trees by LightGBM."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lambdas.core.market_data.panel import FloatArray
+from lambdas.core.models.learner import Learner
+from lambdas.core.models.training_data import Matrix
+from lambdas.core.models.xgboost_learner import DEFAULT_ROUNDS, MAX_BINS, MAX_ROUNDS, MIN_ROUNDS, PATIENCE
+
+
+class LightGBMLearner(Learner):
+    """Leaf-wise trees of LightGBM; see `Learner` and `LightGBMParameters`."""
+
+    name = "lightgbm"
+    file_name = "lightgbm.txt"
+
+    def __init__(
+        self,
+        learning_rate: float = 0.05,
+        num_leaves: int = 15,
+        min_leaf_share: float = 0.005,
+        subsample: float = 0.8,
+        colsample: float = 0.6,
+        l2: float = 5.0,
+        horizon: int = 21,
+        seed: int = 0,
+        n_threads: int = 2,
+    ) -> None:
+        self.learning_rate = learning_rate
+        self.num_leaves = num_leaves
+        self.min_leaf_share = min_leaf_share
+        self.subsample = subsample
+        self.colsample = colsample
+        self.l2 = l2
+        self.horizon = horizon
+        self.seed = seed
+        self.n_threads = n_threads
+
+    @property
+    def _default_rounds(self) -> int:
+        return DEFAULT_ROUNDS
+
+    def _best_rounds(self, X: Matrix, y: FloatArray, weight: FloatArray, X_stop: Matrix, y_stop: FloatArray) -> int:
+        import lightgbm
+
+        parameters = {**self._parameters(len(X)), "metric": "auc"}
+        train = lightgbm.Dataset(X, y, weight=weight, params=parameters)
+        booster = lightgbm.train(
+            parameters,
+            train,
+            MAX_ROUNDS,
+            valid_sets=[lightgbm.Dataset(X_stop, y_stop, reference=train, params=parameters)],
+            callbacks=[lightgbm.early_stopping(PATIENCE, verbose=False)],
+        )
+        return max(int(booster.best_iteration), MIN_ROUNDS)
+
+    def _fit_rounds(self, X: Matrix, y: FloatArray, weight: FloatArray, rounds: int) -> None:
+        import lightgbm
+
+        parameters = self._parameters(len(X))
+        train = lightgbm.Dataset(X, y, weight=weight, params=parameters)
+        self.booster_ = lightgbm.train(parameters, train, rounds)
+
+    def _probability(self, X: Matrix) -> FloatArray:
+        return np.asarray(self.booster_.predict(X, num_threads=self.n_threads), dtype=np.float64)
+
+    def save(self, folder: Path) -> None:
+        """Write the booster in LightGBM's text format."""
+        # The file lists the number of threads, which must not decide the identity of a model that it does not shape.
+        text = re.sub(r"\[num_threads: \d+\]", "[num_threads: 0]", self.booster_.model_to_string())
+        (folder / self.file_name).write_text(text, encoding="utf-8", newline="\n")
+
+    def _load(self, folder: Path) -> None:
+        import lightgbm
+
+        self.booster_ = lightgbm.Booster(model_str=(folder / self.file_name).read_text(encoding="utf-8"))
+
+    def _parameters(self, n_rows: int) -> dict[str, Any]:
+        return {
+            "objective": "binary",
+            "learning_rate": self.learning_rate,
+            "num_leaves": self.num_leaves,
+            "min_data_in_leaf": max(1, round(self.min_leaf_share * n_rows)),
+            "min_sum_hessian_in_leaf": 0.0,
+            "bagging_fraction": self.subsample,
+            "bagging_freq": 1,
+            "feature_fraction": self.colsample,
+            "lambda_l2": self.l2,
+            "max_bin": MAX_BINS - 1,
+            "seed": self.seed,
+            "num_threads": self.n_threads,
+            "deterministic": True,
+            "force_row_wise": True,
+            "feature_pre_filter": False,
+            "verbosity": -1,
+        }

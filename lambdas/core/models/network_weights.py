@@ -1,0 +1,107 @@
+"""The network as arrays: preprocessing, layers and inference by matrix products. Imports no torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import expit
+
+from lambdas.core.market_data.panel import FloatArray
+from lambdas.core.models.training_data import Matrix
+
+CLIP_QUANTILES = (0.005, 0.995)
+_CHUNK_ROWS = 16_384  # activations of one chunk stay below 20 MB
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """How features become inputs: imputed, clipped, scaled, and followed by missing-value indicators.
+
+    Fitted on the rows of the fit alone. All arrays are float32 of shape (n_features,), but `indicated`, which holds
+    the columns (int64) that had missing values.
+    """
+
+    low: Matrix
+    high: Matrix
+    center: Matrix
+    scale: Matrix
+    indicated: np.ndarray[tuple[int], np.dtype[np.int64]]
+
+    @classmethod
+    def fit(cls, X: Matrix) -> Preprocessing:
+        """Take quantiles, medians and robust scales of each column; every column must have some value."""
+        low, q25, center, q75, high = np.nanquantile(X, [CLIP_QUANTILES[0], 0.25, 0.5, 0.75, CLIP_QUANTILES[1]], axis=0)
+        # 1.349: the interquartile range of a standard normal. A column whose middle half is one value has none.
+        spread = (q75 - q25) / 1.349
+        scale = np.where(spread > 0, spread, np.where(high > low, (high - low) / 4, 1.0))
+        return cls(
+            low=low.astype(np.float32),
+            high=high.astype(np.float32),
+            center=center.astype(np.float32),
+            scale=scale.astype(np.float32),
+            indicated=np.flatnonzero(np.isnan(X).any(axis=0)).astype(np.int64),
+        )
+
+    def transform(self, X: Matrix) -> Matrix:
+        """Return the inputs of the network, shape (n_rows, n_features + n_indicated)."""
+        missing = np.isnan(X)
+        scaled = (np.clip(np.where(missing, self.center, X), self.low, self.high) - self.center) / self.scale
+        # A heavy tail inside the clipping quantiles would still drown the rest.
+        values = np.clip(scaled, -5.0, 5.0)
+        return np.concatenate([values, missing[:, self.indicated].astype(np.float32)], axis=1, dtype=np.float32)
+
+
+@dataclass(frozen=True)
+class NetworkWeights:
+    """Several networks of one shape, packed: member m is the m-th slice of every array.
+
+    Attributes
+    ----------
+    preprocessing : Preprocessing
+    layers : tuple of (weight, bias)
+        Float32 of shapes (n_members, n_in, n_out) and (n_members, 1, n_out); SiLU between them, none after the last.
+    """
+
+    preprocessing: Preprocessing
+    layers: tuple[tuple[Matrix, Matrix], ...]
+
+    def probability(self, X: Matrix) -> FloatArray:
+        """Return the mean of the members' probabilities of a hit, shape (n_rows,)."""
+        from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+        # One BLAS thread: how a product is split among threads can change its last bit.
+        with threadpool_limits(1, user_api="blas"):
+            parts = [self._probability(X[begin : begin + _CHUNK_ROWS]) for begin in range(0, len(X), _CHUNK_ROWS)]
+        return np.concatenate(parts)
+
+    def _probability(self, X: Matrix) -> FloatArray:
+        inputs = self.preprocessing.transform(X)
+        total = np.zeros(len(X))
+        for member in range(len(self.layers[0][0])):
+            hidden = inputs
+            for depth, (weight, bias) in enumerate(self.layers):
+                hidden = hidden @ weight[member] + bias[member]
+                if depth < len(self.layers) - 1:
+                    hidden = hidden * expit(hidden)
+            total += expit(hidden[:, 0].astype(np.float64))
+        return total / len(self.layers[0][0])
+
+    def arrays(self) -> dict[str, np.ndarray[tuple[int, ...], np.dtype[np.float32 | np.int64]]]:
+        """Return every array by the name it has in an artefact."""
+        named = {f"preprocessing.{key}": getattr(self.preprocessing, key) for key in _PREPROCESSING}
+        for depth, (weight, bias) in enumerate(self.layers):
+            named |= {f"layers.{depth}.weight": weight, f"layers.{depth}.bias": bias}
+        return named
+
+    @classmethod
+    def from_arrays(cls, arrays: dict[str, Matrix]) -> NetworkWeights:
+        """Rebuild from `arrays`."""
+        depths = sorted(int(key.split(".")[1]) for key in arrays if key.endswith(".weight"))
+        return cls(
+            preprocessing=Preprocessing(**{key: arrays[f"preprocessing.{key}"] for key in _PREPROCESSING}),  # type: ignore[arg-type]
+            layers=tuple((arrays[f"layers.{d}.weight"], arrays[f"layers.{d}.bias"]) for d in depths),
+        )
+
+
+_PREPROCESSING = ("low", "high", "center", "scale", "indicated")
