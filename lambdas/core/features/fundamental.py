@@ -49,7 +49,6 @@ class Reports:
         self._frame = frame
         times = information_times(frame)
         self._announced, self._filed = _numbers(times.announced), _numbers(times.filed)
-        self._dated = ~times.assumed
         column: IntArray = np.asarray(frame["symbol"].map(column_of), dtype=np.int64)
         period = _numbers(frame["period_end"].to_numpy().astype("datetime64[D]"))
         key = column * 1_000_000 + period
@@ -67,8 +66,12 @@ class Reports:
         return self._first(self._frame[name].to_numpy(dtype=np.float64), known)
 
     def announcement(self) -> Figure:
-        """Day number of the session that knew the earnings, of reports with a release date."""
-        return self._first(np.where(self._dated, self._announced, np.nan).astype(np.float64), self._announced)
+        """Day number of the session that knew the earnings, of reports with a date of announcement.
+
+        A date of filing stands in for it where figures are concerned, but on that day nothing was announced.
+        """
+        announced = (self._frame["announced"] > self._frame["period_end"]).to_numpy()
+        return self._first(np.where(announced, self._announced, np.nan).astype(np.float64), self._announced)
 
     def lagged(self, figure: Figure, quarters: int) -> Figure:
         """Take the same figure of the period that ended `quarters` quarters earlier, give or take 25 days."""
