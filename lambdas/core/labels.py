@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from lambdas.core.errors import InvalidDatasetError
 from lambdas.core.market_data.panel import BoolArray, FloatArray, MarketDataset, PricePanel
@@ -79,7 +80,8 @@ def trade_prices(panel: PricePanel) -> FloatArray:
 
 def mark_prices(panel: PricePanel) -> FloatArray:
     """Return the adjusted close of each session, or the last one before it; NaN only before a symbol's first price."""
-    return _carry_forward(np.where(has_price(panel), panel.adj_close, np.nan))
+    closes = np.where(has_price(panel), panel.adj_close, np.nan)
+    return pd.DataFrame(closes, copy=False).ffill().to_numpy()
 
 
 def execution_prices(panel: PricePanel) -> FloatArray:
@@ -187,9 +189,3 @@ def trade_prices_of_benchmark(dataset: MarketDataset, symbol: str) -> FloatArray
 
 def _as_hit(hit: BoolArray, known: BoolArray) -> FloatArray:
     return np.where(known, hit.astype(np.float64), np.nan)
-
-
-def _carry_forward(values: FloatArray) -> FloatArray:
-    """Replace NaN by the last value above it in the same column."""
-    rows = np.where(np.isnan(values), 0, np.arange(values.shape[0])[:, np.newaxis])
-    return np.take_along_axis(values, np.maximum.accumulate(rows, axis=0), axis=0)

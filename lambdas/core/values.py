@@ -67,6 +67,8 @@ class PortfolioMetrics(Value):
     benchmark_return: dict[str, float | None] = Field(description="By benchmark symbol, over the same sessions.")
     alpha: dict[str, float | None] = Field(description="Annualised; by benchmark symbol, and `joint`.")
     beta: dict[str, float | None] = Field(description="By benchmark symbol, each on its own.")
+    joint_beta: dict[str, float | None] = Field(default={}, description="By benchmark symbol, in one regression.")
+    alpha_standard_error: dict[str, float | None] = Field(default={}, description="Newey-West, keys of `alpha`.")
     turnover: FiniteOrNone = Field(description="Annualised: value traded (buys and sells) over mean equity, halved.")
     exposure: FiniteOrNone = Field(description="Mean share of the equity that is invested.")
     rank_ic: FiniteOrNone
@@ -87,6 +89,54 @@ class Evidence(Value):
     sharpe_ratio_lower: FiniteOrNone = None
     probabilistic_sharpe: FiniteOrNone = Field(default=None, description="PSR against a Sharpe ratio of 0.")
     deflated_sharpe: FiniteOrNone = None
+    trial_sharpe_variance: FiniteOrNone = Field(default=None, description="Per session; what the deflation assumed.")
+    minimum_track_record: FiniteOrNone = Field(default=None, description="Sessions that a PSR of `confidence` takes.")
+    pbo: FiniteOrNone = Field(default=None, description="Probability of backtest overfitting among the run's trials.")
+    spa_p_value: FiniteOrNone = Field(default=None, description="Hansen's SPA: the best trial against the market.")
+
+
+class FoldMetrics(Value):
+    """One fold of a pooled simulation, from the close of its first decision to that of the next fold's."""
+
+    fold: int
+    first_session: dt.date
+    last_session: dt.date
+    n_sessions: int
+    n_recommendations: int
+    n_matured: int
+    hit_rate: FiniteOrNone
+    base_rate: FiniteOrNone
+    skill: FiniteOrNone
+    matched_skill: FiniteOrNone
+    total_return: FiniteOrNone
+    benchmark_return: FiniteOrNone = Field(description="SPY, over the same sessions.")
+    market_outperformance: FiniteOrNone
+    sharpe_ratio: FiniteOrNone
+    max_drawdown: FiniteOrNone
+    rank_ic: FiniteOrNone
+
+
+class DailySeries(Value):
+    """Closes of the simulation, for charts and for whoever wants to recompute a metric."""
+
+    sessions: tuple[dt.date, ...]
+    equity: tuple[float, ...]
+    benchmarks: dict[str, tuple[float, ...]] = Field(description="Equity of each benchmark, 1 at the first close.")
+    exposure: tuple[float, ...]
+    cash_rate: tuple[float, ...] = Field(description="Return of cash over each session.")
+    n_recommendations: tuple[int, ...]
+
+
+class Evaluation(Value):
+    """What a file of predictions is worth on a data set."""
+
+    pooled: PortfolioMetrics
+    trailing: PortfolioMetrics = Field(description="Slice: the last 252 sessions, or all if there are fewer.")
+    holdout: PortfolioMetrics | None = Field(default=None, description="Slice from the first decision of the holdout.")
+    evidence: Evidence
+    by_fold: tuple[FoldMetrics, ...] = Field(default=(), description="Empty if the predictions name no folds.")
+    series: DailySeries
+    notes: tuple[str, ...] = Field(default=(), description="What a reader should know about the input, in sentences.")
 
 
 class GateCheck(Value):
@@ -118,6 +168,7 @@ class CompetitiveScore(Value):
     sharpe_among_symbols: FiniteOrNone
     return_among_sectors: FiniteOrNone
     sharpe_among_random: FiniteOrNone
+    explanation: str = Field(default="", description="What could not be measured and why; empty if all four were.")
 
 
 class ChampionComparison(Value):
@@ -129,3 +180,26 @@ class ChampionComparison(Value):
     difference_lower: FiniteOrNone
     difference_upper: FiniteOrNone
     not_worse: bool
+
+
+class Target(Value):
+    """What a model is aimed at, above the gates (definitions, section 8), and how far from it this one is."""
+
+    hit_rate: FiniteOrNone = Field(description="Pooled out-of-sample, holdout included.")
+    hit_rate_distance: FiniteOrNone = Field(description="Value less target: negative is missing.")
+    market_outperformance: FiniteOrNone = Field(description="Holdout, against SPY: what the market gate reads.")
+    market_outperformance_distance: FiniteOrNone
+    target_met: bool
+
+
+class Validation(Value):
+    """The candidate against the market, its risk limits and the champion."""
+
+    evaluation: Evaluation = Field(description="Walk-forward and holdout as one simulation.")
+    competitive_score: CompetitiveScore
+    champion: ChampionComparison | None
+    market_gate: GateRecord
+    risk_gate: GateRecord
+    deployment_gate: GateRecord
+    target: Target
+    recommended_deployment: bool = Field(description="Every gate PASS and the hit-rate target met.")

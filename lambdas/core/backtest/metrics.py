@@ -33,7 +33,7 @@ def sharpe_ratio(excess_returns: FloatArray) -> float | None:
     Examples
     --------
     >>> round(sharpe_ratio(np.array([0.01, -0.005, 0.002])), 4)
-    4.9193
+    4.9351
     """
     per_session = session_sharpe_ratio(excess_returns)
     return None if per_session is None else per_session * float(np.sqrt(SESSIONS_PER_YEAR))
@@ -50,7 +50,7 @@ def session_sharpe_ratio(excess_returns: FloatArray) -> float | None:
 
 
 def sharpe_ratio_lo(excess_returns: FloatArray, lags: int) -> float | None:
-    """Annualised Sharpe ratio that allows for autocorrelation (Lo 2002, equation 20).
+    """Annualised Sharpe ratio that allows for autocorrelation (Lo 2002).
 
     ``SR * q / sqrt(q + 2 sum_{k=1}^{q-1} (q - k) rho_k)`` with q = 252, and rho_k taken as zero beyond `lags`: returns
     of overlapping tranches are related up to the horizon, and hundreds of estimated ones would add only noise.
@@ -233,7 +233,8 @@ def rank_ic_by_date(probability: FloatArray, gross: FloatArray, allowed: BoolArr
     covariance = np.einsum("ds,ds->d", centred[0], centred[1])
     scale = np.sqrt(np.einsum("ds,ds->d", centred[0], centred[0]) * np.einsum("ds,ds->d", centred[1], centred[1]))
     usable = (count >= 3) & (scale > 0.0)
-    return np.divide(covariance, scale, out=np.full(len(count), np.nan), where=usable)
+    correlation: FloatArray = np.divide(covariance, scale, out=np.full(len(count), np.nan), where=usable)
+    return correlation
 
 
 def mean_and_ratio(values: FloatArray) -> tuple[float | None, float | None]:

@@ -194,7 +194,8 @@ def simulate_arrays(
 def _units_per_value(chosen: BoolArray, opens: FloatArray) -> FloatArray:
     """Units of each symbol that a tranche of value 1 buys at roll m, shape (n_rolls, n_symbols)."""
     count = np.maximum(chosen.sum(axis=1, keepdims=True), 1)
-    return np.divide(chosen, count * opens, out=np.zeros(chosen.shape), where=chosen)
+    units: FloatArray = np.divide(chosen, count * opens, out=np.zeros(chosen.shape), where=chosen)
+    return units
 
 
 def _previous_roll(n_rolls: int, horizon: int) -> IntArray:
@@ -280,15 +281,22 @@ def _sum_of_tranches(bought: FloatArray, growth: FloatArray, horizon: int) -> Fl
     return total
 
 
-def delisted_held(panel: PricePanel, recommended: BoolArray, first: int, last: int, horizon: int) -> int:
-    """Count the symbols that some tranche still held at a close after their last price."""
+def delisted_held(
+    panel: PricePanel, recommended: BoolArray, portfolio: Portfolio, window: tuple[int, int] | None = None
+) -> int:
+    """Count the symbols that some tranche still held at a close after their last price.
+
+    `window` limits the closes to those after its first session, up to and including its last.
+    """
+    first, last = portfolio.first, portfolio.last
+    after, until = window or (first, last)
     ends = last_price_session(panel)
     count = 0
-    for j in np.flatnonzero(ends < last):
+    for j in np.flatnonzero(ends < until):
         rolls = np.flatnonzero(recommended[first:last, j])
         # Bought at the open of first+1+m and held until its next roll; tranches of roll 0 for up to h sessions too.
-        final_close = np.minimum(first + rolls + horizon, last)
-        count += bool((final_close > ends[j]).any())
+        earliest = np.maximum(first + 1 + rolls, max(after, ends[j]) + 1)
+        count += bool((earliest <= np.minimum(first + rolls + portfolio.horizon, until)).any())
     return count
 
 

@@ -59,7 +59,7 @@ def test_equals_the_slow_loop(seed, n_sessions, n_symbols, horizon, defects, mem
     assert_allclose(fast.invested, slow.invested, rtol=1e-12, atol=1e-13)
     assert_allclose(fast.traded, slow.traded, rtol=1e-12, atol=1e-13)
     assert_allclose(fast.cost, slow.cost, rtol=1e-12, atol=1e-15)
-    assert delisted_held(dataset.prices, chosen, first, last, horizon) == len(slow.delisted)
+    assert delisted_held(dataset.prices, chosen, fast) == len(slow.delisted)
 
     trades = trade_list(dataset, chosen, fast, 0.0037)
     expected = pd.DataFrame(slow.trades, columns=["session", "symbol", "change"])

@@ -1,0 +1,394 @@
+"""What a file of predictions is worth: one simulation, its slices, its metrics and the evidence behind them."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from lambdas.core.backtest import metrics
+from lambdas.core.backtest.evidence import pooled_evidence
+from lambdas.core.backtest.hits import HitsByDate, effective_n, hits_by_date, volatility_groups
+from lambdas.core.backtest.portfolio import SESSIONS_PER_YEAR, Portfolio, delisted_held, simulate
+from lambdas.core.backtest.predictions import AlignedPredictions, align_predictions
+from lambdas.core.backtest.recommendation import recommend
+from lambdas.core.errors import InsufficientHistoryError, InvalidDatasetError, InvalidPredictionsError
+from lambdas.core.labels import MARKET, compute_outcomes, eligible, has_price, trade_prices
+from lambdas.core.market_data.panel import BoolArray, FloatArray, MarketDataset
+from lambdas.core.settings import ModelSettings
+from lambdas.core.values import DailySeries, Evaluation, FoldMetrics, PortfolioMetrics
+
+
+@dataclass(frozen=True)
+class Backtest:
+    """One simulation with everything its metrics are read from.
+
+    Arrays by session cover the whole data set; `hits` and `rank_ic` cover the decisions first, ..., last only.
+    """
+
+    dataset: MarketDataset
+    settings: ModelSettings
+    aligned: AlignedPredictions
+    eligible: BoolArray
+    recommended: BoolArray
+    portfolio: Portfolio
+    benchmarks: dict[str, FloatArray]
+    absolute: HitsByDate
+    relative: HitsByDate
+    rank_ic: FloatArray
+    matured: BoolArray
+
+    @property
+    def first(self) -> int:
+        """Session of the first decision."""
+        return self.portfolio.first
+
+    @property
+    def last(self) -> int:
+        """Session of the last decision, at whose close the equity ends."""
+        return self.portfolio.last
+
+    @property
+    def hits(self) -> HitsByDate:
+        """Hits of the definition that the gate reads."""
+        return self.absolute if self.settings.gates.hit_definition == "absolute" else self.relative
+
+    def session_of(self, day: dt.date) -> int:
+        """Index of a session by its date."""
+        at = int(self.dataset.sessions.get_indexer(pd.DatetimeIndex([pd.Timestamp(day)]))[0])
+        if not self.first <= at <= self.last:
+            raise InvalidPredictionsError(f"predictions: {day} is not among their sessions")
+        return at
+
+
+def evaluate_predictions(
+    dataset: MarketDataset,
+    predictions: pd.DataFrame,
+    settings: ModelSettings,
+    *,
+    n_trials: int | None,
+    trial_sharpe_variance: float | None = None,
+    holdout_first: dt.date | None = None,
+) -> Evaluation:
+    """Backtest predictions and weigh the result.
+
+    Parameters
+    ----------
+    dataset : MarketDataset
+    predictions : DataFrame
+        date, symbol, probability; optional `recommended` and `fold` (see `align_predictions`).
+    settings : ModelSettings
+    n_trials : int or None
+        Configurations ever scored, from the trial ledger; None leaves the deflated Sharpe ratio unknown.
+    trial_sharpe_variance : float, optional
+        Variance across trials of their Sharpe ratios per session; 1 / n_sessions if not given, see
+        `null_trial_variance`.
+    holdout_first : date, optional
+        First decision of the holdout, for its slice.
+
+    Returns
+    -------
+    Evaluation
+
+    Raises
+    ------
+    InvalidPredictionsError, InvalidDatasetError, InsufficientHistoryError
+        Input that cannot be used: see `align_predictions` and `run_backtest`.
+    """
+    backtest = run_backtest(dataset, predictions, settings)
+    return evaluation_of(
+        backtest, n_trials=n_trials, trial_sharpe_variance=trial_sharpe_variance, holdout_first=holdout_first
+    )
+
+
+def evaluation_of(
+    backtest: Backtest,
+    *,
+    n_trials: int | None,
+    trial_sharpe_variance: float | None = None,
+    holdout_first: dt.date | None = None,
+) -> Evaluation:
+    """Collect metrics, slices and evidence of a simulation that was run."""
+    first, last = backtest.first, backtest.last
+    active = backtest.portfolio.returns - _returns(backtest.benchmarks[MARKET][first : last + 1])
+    matured = backtest.matured[first : last + 1]
+    return Evaluation(
+        pooled=slice_metrics(backtest, first, last),
+        trailing=slice_metrics(backtest, max(first, last - SESSIONS_PER_YEAR), last),
+        holdout=None if holdout_first is None else slice_metrics(backtest, backtest.session_of(holdout_first), last),
+        evidence=pooled_evidence(
+            backtest.hits,
+            matured,
+            backtest.portfolio.excess_returns,
+            active,
+            horizon=backtest.settings.portfolio.horizon,
+            settings=backtest.settings.evidence,
+            n_trials=n_trials,
+            trial_sharpe_variance=trial_sharpe_variance,
+        ),
+        by_fold=_fold_table(backtest),
+        series=_series(backtest),
+        notes=_notes(backtest),
+    )
+
+
+def run_backtest(dataset: MarketDataset, predictions: pd.DataFrame, settings: ModelSettings) -> Backtest:
+    """Turn predictions into recommendations, simulate them and settle their outcomes.
+
+    Raises
+    ------
+    InvalidPredictionsError
+        If the predictions break their schema or do not belong to the data set, or recommend what has no price.
+    InvalidDatasetError
+        If SPY is missing or lacks a price on a session that is evaluated.
+    InsufficientHistoryError
+        If the predictions span fewer than three sessions. Shorter spans than the horizon are simulated, but too few
+        sessions for two blocks of the bootstrap have no evidence, and none of their outcomes may have matured.
+    """
+    aligned = align_predictions(predictions, dataset)
+    dataset, first, last = aligned.dataset, aligned.first, aligned.last
+    if last - first < 2:
+        raise InsufficientHistoryError(
+            f"predictions: they span {last - first + 1} sessions from {dataset.sessions[first].date()}; "
+            "a portfolio needs at least three"
+        )
+    horizon = settings.portfolio.horizon
+    benchmarks = benchmark_equity(dataset, first, last, must_reach=min(last + 1 + horizon, len(dataset.sessions) - 1))
+    allowed = eligible(dataset, settings.portfolio.min_history_sessions) & ~aligned.outside_universe
+    recommended = aligned.recommended
+    if recommended is None:
+        recommended = recommend(aligned.probability, allowed, settings.recommendation)
+    portfolio = simulate(dataset, recommended, first, last, settings.portfolio)
+
+    span = slice(first, last + 1)
+    outcomes = compute_outcomes(dataset, settings.portfolio)
+    groups = volatility_groups(dataset.prices, allowed, first, last)
+    absolute, relative = (
+        hits_by_date(hit[span], recommended[span], allowed[span], groups)
+        for hit in (outcomes.absolute_hit, outcomes.relative_hit)
+    )
+    return Backtest(
+        dataset=dataset,
+        settings=settings,
+        aligned=aligned,
+        eligible=allowed,
+        recommended=recommended,
+        portfolio=portfolio,
+        benchmarks=benchmarks,
+        absolute=absolute,
+        relative=relative,
+        rank_ic=metrics.rank_ic_by_date(aligned.probability[span], outcomes.gross[span], allowed[span]),
+        matured=outcomes.matured,
+    )
+
+
+def benchmark_equity(dataset: MarketDataset, first: int, last: int, must_reach: int) -> dict[str, FloatArray]:
+    """Equity of each benchmark, bought at the open after the first decision and held, without cost.
+
+    Parameters
+    ----------
+    dataset : MarketDataset
+    first, last : int
+        Sessions of the first and of the last decision.
+    must_reach : int
+        Last session on which SPY must have a price, for outcomes that lie beyond the last decision.
+
+    Returns
+    -------
+    dict of str to ndarray of shape (n_sessions,)
+        1 at the close of `first`, NaN outside the decisions. A benchmark other than SPY that lacks a price is left
+        out.
+
+    Raises
+    ------
+    InvalidDatasetError
+        If SPY is missing, or has no price on a session between.
+    """
+    panel = dataset.benchmarks
+    if MARKET not in panel.symbols:
+        raise InvalidDatasetError(f"benchmarks.parquet: {MARKET} is missing; add its daily prices")
+    trade, priced = trade_prices(panel), has_price(panel)
+    equity = {}
+    for j, symbol in enumerate(panel.symbols):
+        needed = priced[first + 1 : (must_reach if symbol == MARKET else last) + 1, j]
+        if needed.all():
+            curve = np.full(len(panel.sessions), np.nan)
+            curve[first] = 1.0
+            curve[first + 1 : last + 1] = panel.adj_close[first + 1 : last + 1, j] / trade[first + 1, j]
+            equity[symbol] = curve
+        elif symbol == MARKET:
+            day = panel.sessions[first + 1 + int(np.argmin(needed))].date()
+            raise InvalidDatasetError(
+                f"benchmarks.parquet: {MARKET} has no price on {day}, a session that is evaluated; add it, or end the "
+                "predictions before"
+            )
+    return equity
+
+
+def slice_metrics(backtest: Backtest, first: int, last: int) -> PortfolioMetrics:
+    """Metrics of a slice of the simulation, from the close of session `first` to that of session `last`.
+
+    Recommendations are those of the decisions first, ..., last; returns are those of the sessions after `first`. For
+    ``first == backtest.first`` the first return of a benchmark starts at the open, as the portfolio's does.
+
+    Parameters
+    ----------
+    backtest : Backtest
+    first, last : int
+        Sessions, ``backtest.first <= first <= last <= backtest.last``.
+    """
+    portfolio, horizon = backtest.portfolio, backtest.settings.portfolio.horizon
+    begin, end = first - backtest.first, last - backtest.first + 1
+    equity = portfolio.equity[begin:end]
+    excess = portfolio.excess_returns[begin : end - 1]
+    n_sessions = last - first
+    hits = backtest.hits.span(begin, end)
+    absolute, relative = backtest.absolute.span(begin, end), backtest.relative.span(begin, end)
+    total = metrics.total_return(equity)
+    benchmark_return = {
+        symbol: metrics.total_return(curve[first : last + 1]) for symbol, curve in sorted(backtest.benchmarks.items())
+    }
+    rank_ic, icir = metrics.mean_and_ratio(backtest.rank_ic[begin:end])
+    mature = backtest.matured[first : last + 1]
+    return PortfolioMetrics(
+        first_session=_day(backtest, first),
+        last_session=_day(backtest, last),
+        n_sessions=n_sessions,
+        hit_rate=hits.hit_rate,
+        base_rate=hits.base_rate,
+        skill=hits.skill,
+        matched_base_rate=hits.matched_base_rate,
+        matched_skill=hits.matched_skill,
+        absolute_hit_rate=absolute.hit_rate,
+        absolute_base_rate=absolute.base_rate,
+        relative_hit_rate=relative.hit_rate,
+        relative_base_rate=relative.base_rate,
+        n_recommendations=int(hits.n_recommended.sum()),
+        n_matured=int(hits.n_matured.sum()),
+        effective_n=effective_n(hits.hits[mature], hits.n_matured[mature], mean_block=horizon),
+        total_return=total,
+        cagr=metrics.annualised(total, n_sessions),
+        volatility=metrics.volatility(portfolio.returns[begin : end - 1]),
+        sharpe_ratio=metrics.sharpe_ratio(excess),
+        sharpe_ratio_lo=metrics.sharpe_ratio_lo(excess, horizon),
+        max_drawdown=metrics.max_drawdown(equity),
+        market_outperformance={
+            symbol: metrics.market_outperformance(total, value, n_sessions)
+            for symbol, value in benchmark_return.items()
+        },
+        benchmark_return=dict(benchmark_return),
+        turnover=metrics.turnover(portfolio.traded[begin + 1 : end], portfolio.equity[begin + 1 : end]),
+        exposure=metrics.exposure(portfolio.invested[begin + 1 : end], portfolio.equity[begin + 1 : end]),
+        rank_ic=rank_ic,
+        icir=icir,
+        delisted_held=delisted_held(backtest.dataset.prices, backtest.recommended, portfolio, (first, last)),
+        **_regressions(backtest, first, last),
+    )
+
+
+def _regressions(backtest: Backtest, first: int, last: int) -> dict[str, dict[str, float | None]]:
+    """Alpha and beta against each benchmark on its own, and against all of them together."""
+    begin, end = first - backtest.first, last - backtest.first
+    excess = backtest.portfolio.excess_returns[begin:end]
+    cash = backtest.portfolio.cash_rate[begin + 1 : end + 1]
+    symbols = sorted(backtest.benchmarks)
+    factors = np.column_stack([_returns(backtest.benchmarks[symbol][first : last + 1]) - cash for symbol in symbols])
+    horizon = backtest.settings.portfolio.horizon
+    joint = metrics.regress(excess, factors, horizon)
+    single = {symbol: metrics.regress(excess, factors[:, [j]], horizon) for j, symbol in enumerate(symbols)}
+    fits = {**single, "joint": joint}
+    return {
+        "alpha": {name: fit.alpha if fit else None for name, fit in fits.items()},
+        "alpha_standard_error": {name: fit.alpha_standard_error if fit else None for name, fit in fits.items()},
+        "beta": {symbol: fit.beta[0] if fit else None for symbol, fit in single.items()},
+        "joint_beta": {symbol: joint.beta[j] if joint else None for j, symbol in enumerate(symbols)},
+    }
+
+
+def _fold_table(backtest: Backtest) -> tuple[FoldMetrics, ...]:
+    """One row a fold; together they tile the simulation, so their returns compound to the whole."""
+    if backtest.aligned.fold is None:
+        return ()
+    fold = backtest.aligned.fold
+    numbers = np.unique(fold[fold >= 0])
+    starts = [int(np.argmax(fold == number)) for number in numbers]
+    rows = []
+    for number, first, last in zip(numbers, starts, [*starts[1:], backtest.last], strict=True):
+        begin, end = first - backtest.first, last - backtest.first
+        decisions = int(np.flatnonzero(fold == number)[-1]) - backtest.first + 1
+        hits = backtest.hits.span(begin, decisions)
+        equity = backtest.portfolio.equity[begin : end + 1]
+        total = metrics.total_return(equity)
+        market = metrics.total_return(backtest.benchmarks[MARKET][first : last + 1])
+        rows.append(
+            FoldMetrics(
+                fold=int(number),
+                first_session=_day(backtest, first),
+                last_session=_day(backtest, last),
+                n_sessions=last - first,
+                n_recommendations=int(hits.n_recommended.sum()),
+                n_matured=int(hits.n_matured.sum()),
+                hit_rate=hits.hit_rate,
+                base_rate=hits.base_rate,
+                skill=hits.skill,
+                matched_skill=hits.matched_skill,
+                total_return=total,
+                benchmark_return=market,
+                market_outperformance=metrics.market_outperformance(total, market, last - first),
+                sharpe_ratio=metrics.sharpe_ratio(backtest.portfolio.excess_returns[begin:end]),
+                max_drawdown=metrics.max_drawdown(equity),
+                rank_ic=metrics.mean_and_ratio(backtest.rank_ic[begin:decisions])[0],
+            )
+        )
+    return tuple(rows)
+
+
+def _series(backtest: Backtest) -> DailySeries:
+    span, portfolio = slice(backtest.first, backtest.last + 1), backtest.portfolio
+    return DailySeries(
+        sessions=tuple(day.date() for day in backtest.dataset.sessions[span]),
+        equity=tuple(portfolio.equity.tolist()),
+        benchmarks={symbol: tuple(curve[span].tolist()) for symbol, curve in sorted(backtest.benchmarks.items())},
+        exposure=tuple((portfolio.invested / portfolio.equity).tolist()),
+        cash_rate=tuple(portfolio.cash_rate.tolist()),
+        n_recommendations=tuple(backtest.recommended[span].sum(axis=1).tolist()),
+    )
+
+
+def _notes(backtest: Backtest) -> tuple[str, ...]:
+    """Say what was left out or cannot be measured; silence would read as approval."""
+    span = slice(backtest.first, backtest.last + 1)
+    given = np.isfinite(backtest.aligned.probability[span])
+    notes = []
+    stray = int((given & ~backtest.eligible[span]).sum())
+    if stray and backtest.aligned.recommended is None:
+        notes.append(f"{stray} of {int(given.sum())} predictions are of symbols that were not eligible; ignored.")
+    if backtest.aligned.recommended is not None:
+        chosen = backtest.recommended[span]
+        outside = int((chosen & ~backtest.eligible[span]).sum())
+        notes.append("The column `recommended` of the file decides; the rule of the settings was not applied.")
+        if outside:
+            notes.append(f"{outside} of {int(chosen.sum())} recommendations are of symbols that were not eligible.")
+    empty = int((~given.any(axis=1)).sum())
+    if empty:
+        notes.append(f"{empty} sessions between the first and the last have no predictions: nothing recommended.")
+    for symbol in backtest.dataset.benchmarks.symbols:
+        if symbol not in backtest.benchmarks:
+            notes.append(f"{symbol} lacks prices on evaluated sessions and was left out.")
+    if backtest.dataset.macro is None or "ust3m" not in backtest.dataset.macro.columns:
+        notes.append("The data set has no ust3m: cash earns nothing, and Sharpe ratios are of total returns.")
+    if backtest.hits.n_matured.sum() == 0:
+        notes.append("No recommendation has matured: hit rates are unknown.")
+    return tuple(notes)
+
+
+def _returns(equity: FloatArray) -> FloatArray:
+    daily: FloatArray = equity[1:] / equity[:-1] - 1.0
+    return daily
+
+
+def _day(backtest: Backtest, session: int) -> dt.date:
+    day: dt.date = backtest.dataset.sessions[session].date()
+    return day

@@ -1,0 +1,124 @@
+"""How sure the pooled numbers are (definitions, section 7)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from lambdas.core.backtest.bootstrap import lower_bound, resampled_sums
+from lambdas.core.backtest.hits import HitsByDate
+from lambdas.core.backtest.metrics import NO_VARIATION
+from lambdas.core.backtest.portfolio import SESSIONS_PER_YEAR
+from lambdas.core.backtest.sharpe_inference import (
+    deflated_sharpe_of,
+    minimum_track_record,
+    null_trial_variance,
+    probabilistic_sharpe_of,
+)
+from lambdas.core.market_data.panel import BoolArray, FloatArray
+from lambdas.core.settings import EvidenceSettings
+from lambdas.core.values import Evidence
+
+BOOTSTRAP_SEED = 20140101
+"""Fixed, so that a verdict can be recomputed to the last digit and no seed can be tried until it passes."""
+
+MIN_BLOCKS = 2
+"""A bootstrap of fewer blocks than this resamples almost the same series: there is no evidence."""
+
+
+def pooled_evidence(
+    hits: HitsByDate,
+    matured: BoolArray,
+    excess_returns: FloatArray,
+    active_returns: FloatArray,
+    *,
+    horizon: int,
+    settings: EvidenceSettings,
+    n_trials: int | None,
+    trial_sharpe_variance: float | None = None,
+) -> Evidence:
+    """Bounds and probabilities behind the point estimates of one simulation.
+
+    Parameters
+    ----------
+    hits : HitsByDate
+        Of every decision, of the hit definition that the gate reads.
+    matured : ndarray of bool, shape (n_dates,)
+        Decisions whose outcome is known: the only ones that are resampled.
+    excess_returns, active_returns : ndarray of shape (n_sessions,)
+        Daily net returns less cash, and less SPY's.
+    horizon : int
+        Mean block of the bootstrap.
+    settings : EvidenceSettings
+    n_trials, trial_sharpe_variance
+        See `deflated_sharpe_of`.
+
+    Returns
+    -------
+    Evidence
+        None for bounds of fewer than two blocks of sessions, and for what cannot be measured.
+    """
+    hit_bounds = hit_rate_bounds(hits, matured, horizon, settings)
+    active_lower, sharpe_lower = return_bounds(excess_returns, active_returns, horizon, settings)
+    n_sessions = len(excess_returns)
+    variance = trial_sharpe_variance if trial_sharpe_variance is not None else null_trial_variance(n_sessions)
+    return Evidence(
+        confidence=settings.confidence,
+        n_trials=n_trials,
+        hit_rate_lower=hit_bounds[0],
+        skill_lower=hit_bounds[1],
+        matched_skill_lower=hit_bounds[2],
+        active_return=annual_mean(active_returns),
+        active_return_lower=active_lower,
+        sharpe_ratio_lower=sharpe_lower,
+        probabilistic_sharpe=probabilistic_sharpe_of(excess_returns),
+        deflated_sharpe=deflated_sharpe_of(excess_returns, n_trials, variance),
+        trial_sharpe_variance=variance,
+        minimum_track_record=minimum_track_record(excess_returns, settings.confidence),
+    )
+
+
+def hit_rate_bounds(
+    hits: HitsByDate, matured: BoolArray, horizon: int, settings: EvidenceSettings
+) -> tuple[float | None, float | None, float | None]:
+    """Lower bounds of hit_rate, skill and matched_skill, all symbols of a date resampled together.
+
+    Dates without recommendations stay in the sequence, so that blocks are spans of time.
+    """
+    if matured.sum() < MIN_BLOCKS * horizon or hits.n_matured.sum() == 0.0:
+        return None, None, None
+    columns = np.column_stack([hits.hits, hits.n_matured, hits.base, hits.matched, hits.n_compared])[matured]
+    sums = resampled_sums(columns, horizon, settings.bootstrap_draws, BOOTSTRAP_SEED)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        hit_rate = sums[:, 0] / sums[:, 1]
+        skill = hit_rate - sums[:, 2] / sums[:, 4]
+        matched_skill = hit_rate - sums[:, 3] / sums[:, 4]
+    return (
+        lower_bound(hit_rate, settings.confidence),
+        lower_bound(skill, settings.confidence),
+        lower_bound(matched_skill, settings.confidence),
+    )
+
+
+def return_bounds(
+    excess_returns: FloatArray, active_returns: FloatArray, horizon: int, settings: EvidenceSettings
+) -> tuple[float | None, float | None]:
+    """Lower bounds of the annualised active return and of the annualised Sharpe ratio, sessions resampled."""
+    n_sessions = len(excess_returns)
+    if n_sessions < MIN_BLOCKS * horizon:
+        return None, None
+    columns = np.column_stack([active_returns, excess_returns, excess_returns**2])
+    sums = resampled_sums(columns, horizon, settings.bootstrap_draws, BOOTSTRAP_SEED)
+    active = sums[:, 0] / n_sessions * SESSIONS_PER_YEAR
+    mean = sums[:, 1] / n_sessions
+    variance = (sums[:, 2] - n_sessions * mean**2) / (n_sessions - 1)
+    varies = variance > NO_VARIATION**2
+    sharpe = np.divide(mean, np.sqrt(variance, where=varies, out=np.ones_like(mean)), where=varies, out=mean * np.nan)
+    return (
+        lower_bound(active, settings.confidence),
+        lower_bound(sharpe * np.sqrt(SESSIONS_PER_YEAR), settings.confidence),
+    )
+
+
+def annual_mean(daily: FloatArray) -> float | None:
+    """Mean of daily differences, times 252."""
+    return float(daily.mean()) * SESSIONS_PER_YEAR if daily.size else None

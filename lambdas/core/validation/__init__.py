@@ -1,0 +1,1 @@
+"""The candidate against the market, against chance and against the champion."""
