@@ -16,7 +16,7 @@ from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from cli.console import SetupError, errors
+from cli.console import SetupError, print_hint
 from cli.deployment import LOCAL, Deployment, local_deployment
 from cli.local_aws import assembly, emulator
 from cli.local_aws.emulator import Emulator
@@ -25,6 +25,8 @@ from lambdas.contracts.outputs import pipeline_stack_name
 
 _SHAPING = ("app.py", "cdk.json", "package-lock.json", "cdk_app", "lambdas", "cli/local_aws", "docker")
 """What a deployment is made from, besides the settings in the environment and the Python that runs it."""
+
+BOOTSTRAP_STACK = "CDKToolkit"
 
 _CODE = ("lambdas",)
 """What the functions run."""
@@ -44,8 +46,9 @@ def up(place: Place, port: int | None = None) -> Deployment:
         deployed = current(place, running)
         if deployed is not None and _recorded(place).get("fingerprint") == fingerprint:
             return deployed
-        errors.print(f"Deploying into the local AWS at {running.endpoint} ...")
+        print_hint("Synthesizing the stacks ...")
         _synthesize(place)
+        print_hint(f"Deploying them into the local AWS at {running.endpoint} ...")
         adapted = place.home / "cdk.local"
         assembly.adapt(place.assembly, adapted, project=place.project, code_hash=_hash(place.project, _CODE))
         outputs = _deploy(place, running, adapted)
@@ -58,13 +61,9 @@ def current(place: Place, running: Emulator) -> Deployment | None:
     outputs = _recorded(place).get("outputs")
     if not isinstance(outputs, dict):
         return None
-    deployment = local_deployment(running.endpoint, outputs)
-    try:
-        cloudformation = deployment.session.client("cloudformation", endpoint_url=running.endpoint)
-        stacks = cloudformation.describe_stacks(StackName=pipeline_stack_name(LOCAL))["Stacks"]
-    except (BotoCoreError, ClientError):
+    if not _is_complete(running, pipeline_stack_name(LOCAL)):
         return None
-    return deployment if stacks and stacks[0]["StackStatus"].endswith("_COMPLETE") else None
+    return local_deployment(running.endpoint, outputs)
 
 
 def attach(place: Place) -> Deployment:
@@ -89,13 +88,24 @@ def _synthesize(place: Place) -> None:
 def _deploy(place: Place, running: Emulator, adapted: Path) -> dict[str, str]:
     outputs_file = place.home / "outputs.json"
     outputs_file.unlink(missing_ok=True)
-    _cdk(place, "bootstrap", f"aws://{ACCOUNT}/{REGION}", endpoint=running.endpoint)
+    if not _is_complete(running, BOOTSTRAP_STACK):
+        _cdk(place, "bootstrap", f"aws://{ACCOUNT}/{REGION}", endpoint=running.endpoint)
     _cdk(
-        place, "deploy", "--all", "--app", str(adapted), "--require-approval", "never",
+        place, "deploy", "--all", "--app", str(adapted), "--require-approval", "never", "--method", "direct",
         "--outputs-file", str(outputs_file), endpoint=running.endpoint,
     )  # fmt: skip
     by_stack: dict[str, dict[str, str]] = json.loads(outputs_file.read_text())
     return by_stack.get(pipeline_stack_name(LOCAL), {})
+
+
+def _is_complete(running: Emulator, stack: str) -> bool:
+    session = local_deployment(running.endpoint, {}).session
+    cloudformation = session.client("cloudformation", endpoint_url=running.endpoint)
+    try:
+        stacks = cloudformation.describe_stacks(StackName=stack)["Stacks"]
+    except (BotoCoreError, ClientError):
+        return False
+    return bool(stacks) and stacks[0]["StackStatus"] in ("CREATE_COMPLETE", "UPDATE_COMPLETE")
 
 
 def _cdk(place: Place, *arguments: str, endpoint: str | None = None) -> None:

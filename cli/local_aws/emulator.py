@@ -180,6 +180,11 @@ def _choose_port(place: Place, wanted: int | None) -> int:
     for port in ([before.port] if before else []) + [DEFAULT_PORT]:
         if _is_free(port):
             return port
+    return free_port()
+
+
+def free_port() -> int:
+    """Return a port of 127.0.0.1 that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -13,7 +13,7 @@ REGION = "us-east-1"
 ACCOUNT = "000000000000"
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
 
-_NOT_INHERITED = ("AWS_", "AMTS_", "CDK_", "LAMBDA_", "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "SFN_")
+_NOT_INHERITED = ("AWS_", "AMTS_", "CDK_", "LAMBDA_", "PYTHON", "VIRTUAL_ENV", "SFN_")
 """A person's real credentials, settings and Python must not leak into the emulator or the functions."""
 
 
