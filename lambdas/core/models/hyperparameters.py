@@ -20,7 +20,7 @@ LEARNER_NAMES: tuple[LearnerName, ...] = ("xgboost", "lightgbm", "network")
 class XGBoostParameters(Value):
     """Depth-limited trees, level by level."""
 
-    learning_rate: float = Field(default=0.05, gt=0, le=1)
+    learning_rate: float = Field(default=0.07, gt=0, le=1)
     max_depth: int = Field(default=4, ge=1, le=12)
     min_leaf_share: float = Field(default=0.005, ge=0, lt=0.5, description="Rows of a leaf over rows of the fit.")
     subsample: float = Field(default=0.8, gt=0, le=1)
@@ -31,7 +31,7 @@ class XGBoostParameters(Value):
 class LightGBMParameters(Value):
     """Leaf-limited trees, best leaf first."""
 
-    learning_rate: float = Field(default=0.05, gt=0, le=1)
+    learning_rate: float = Field(default=0.07, gt=0, le=1)
     num_leaves: int = Field(default=15, ge=2, le=256)
     min_leaf_share: float = Field(default=0.005, ge=0, lt=0.5, description="Rows of a leaf over rows of the fit.")
     subsample: float = Field(default=0.8, gt=0, le=1)

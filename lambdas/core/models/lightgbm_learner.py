@@ -22,7 +22,7 @@ class LightGBMLearner(Learner):
 
     def __init__(
         self,
-        learning_rate: float = 0.05,
+        learning_rate: float = 0.07,
         num_leaves: int = 15,
         min_leaf_share: float = 0.005,
         subsample: float = 0.8,

@@ -21,8 +21,8 @@ from lambdas.core.models.training_data import Matrix
 MAX_EPOCHS = 10
 DEFAULT_EPOCHS = 3
 PATIENCE = 2
-MIN_BATCH, MAX_BATCH = 128, 1024
-BATCHES_AN_EPOCH = 20
+MIN_BATCH, MAX_BATCH = 256, 1024
+BATCHES_AN_EPOCH = 12
 """Small data gets small batches, so that an epoch is at least about so many steps."""
 MAX_STEPS = 60
 """Steps of an epoch: on large data it is a random part of the rows, so that stopping is looked at often enough."""
