@@ -75,7 +75,7 @@ def run(
         dry_run=dry_run,
         reason="amts run",
     )
-    _check_output(json_file)
+    check_output(json_file)
     with tempfile.TemporaryDirectory() as scratch:
         # Wrong data is refused here, before anything is started or written.
         key = _checked_copy(folder, Path(scratch), request) if folder else None
@@ -96,7 +96,7 @@ def follow(
     env: EnvOption = None,
 ) -> None:
     """Follow an execution that was started before, and print its verdict."""
-    _check_output(json_file)
+    check_output(json_file)
     deployment = connect(environment_name(env))
     finish(deployment, find_execution(deployment, run_id), json_file=json_file, fail_on_reject=fail_on_reject)
 
@@ -157,7 +157,7 @@ def finish(deployment: Deployment, execution_arn: str, *, json_file: Path | None
     records.print_report_place(files)
     if json_file:
         value = {**records.run_as_json(deployment, run_id, ending.status, files), "error": ending.error}
-        _write_json(json_file, value | {"cause": ending.message, "output": ending.output, "execution": execution_arn})
+        write_json(json_file, value | {"cause": ending.message, "output": ending.output, "execution": execution_arn})
     raise typer.Exit(_exit_status(ending, output, fail_on_reject=fail_on_reject))
 
 
@@ -189,7 +189,7 @@ def _checked_copy(folder: Path, scratch: Path, request: TuningRequest) -> str:
     return dataset_hash(dataset)
 
 
-def _check_output(json_file: Path | None) -> None:
+def check_output(json_file: Path | None) -> None:
     """Refuse a path that cannot be written before an hour of work, not after it."""
     if json_file is None:
         return
@@ -197,6 +197,7 @@ def _check_output(json_file: Path | None) -> None:
         raise InvalidInputError(f"--json {json_file}: is not a file that can be written here")
 
 
-def _write_json(json_file: Path, value: dict[str, Any]) -> None:
+def write_json(json_file: Path, value: dict[str, Any]) -> None:
+    """Write a value as JSON, whole or not at all."""
     with written_whole(json_file) as partial:
         partial.write_text(json.dumps(value, indent=2, sort_keys=False, default=str) + "\n")

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
 from cli import run
-from cli.console import console, print_hint, print_table
+from cli.console import console, print_table
 from cli.deployment import LOCAL, Deployment, connect, environment_name
 from cli.local_aws import application, emulator
 from cli.local_aws.place import Place
+from lambdas.adapters.dynamodb import from_item, to_item
+from lambdas.contracts.outputs import StackOutput
+from lambdas.contracts.storage import WRITTEN_BY
 from lambdas.contracts.tuning_run import TuningRequest
 
 app = typer.Typer()
@@ -21,18 +25,25 @@ app.add_typer(local, name="local")
 @app.command()
 def status(
     last: Annotated[int, typer.Option("--last", min=1, max=200, help="How many runs.")] = 10,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write it to this file as well.")] = None,
     env: run.EnvOption = None,
 ) -> None:
     """Show the champion, what it last recommended, and the last runs."""
+    run.check_output(json_file)
     deployment = attach(environment_name(env))
     pointer = deployment.registry.pointer()
+    sessions = deployment.analytics.live_sessions(1)
+    recommendations = _newest_recommendations(deployment, sessions)
+    runs = deployment.analytics.last_runs(last)
+    if json_file:
+        value = {"champion": pointer, "live": sessions, "recommendations": recommendations, "runs": runs}
+        run.write_json(json_file, value)
     if pointer is None:
         console.print("No champion: no model has passed every gate yet, so nothing is recommended.")
     else:
         console.print(f"Champion {pointer['version']} since {pointer['since']}, by run {pointer['run_id']}")
-        console.print(f"Before it {pointer['previous'] or 'there was none'}")
-    _print_live(deployment)
-    runs = deployment.analytics.last_runs(last)
+        console.print(f"Before it: {pointer['previous'] or 'none'}")
+    _print_recommendations(recommendations)
     console.print()
     if not runs:
         console.print("No runs yet. Start one with: amts run")
@@ -114,9 +125,25 @@ def attach(environment: str) -> Deployment:
     return application.attach(Place.default())
 
 
-def _print_live(deployment: Deployment) -> None:
-    sessions = deployment.analytics.live_sessions(1)
-    if sessions:
-        newest = sessions[0]
-        shown = {k: v for k, v in newest.items() if k not in ("PK", "SK") and isinstance(v, str | int | float | bool)}
-        print_hint("Newest session: " + ", ".join(f"{name} {value}" for name, value in shown.items()))
+def _newest_recommendations(deployment: Deployment, sessions: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return what was published for the newest session, the most probable first."""
+    if not sessions:
+        return []
+    pages = deployment.dynamodb.get_paginator("scan").paginate(
+        TableName=deployment[StackOutput.RECOMMENDATIONS_TABLE],
+        FilterExpression="recommendation_id = :id AND written_by = :us",
+        ExpressionAttributeValues=to_item({":id": sessions[0]["SK"], ":us": WRITTEN_BY}),
+    )
+    found = [from_item(item) for page in pages for item in page["Items"]]
+    return sorted(found, key=lambda item: (-float(item.get("probability", 0.0)), item["symbol"]))
+
+
+def _print_recommendations(recommendations: list[dict[str, Any]]) -> None:
+    if not recommendations:
+        return
+    console.print()
+    columns = [
+        name for name in ("symbol", "probability", "entry_date", "exit_date", "status") if name in recommendations[0]
+    ]
+    rows = [[item.get(name) for name in columns] for item in recommendations]
+    print_table(columns, rows, title=f"Recommendations of {recommendations[0]['recommendation_id'].partition('#')[0]}")

@@ -125,9 +125,16 @@ def _cdk(place: Place, *arguments: str, endpoint: str | None = None) -> None:
 
 
 def _settings() -> dict[str, str]:
-    """Return the settings that were given in the environment: they reach the stacks, and nothing else."""
+    """Return the settings that were given in the environment, and as many folds at a time as there are cores."""
     own = ("AMTS_ENV", "AMTS_TOOLS", "AMTS_LOCAL_HOME")
-    return {name: value for name, value in os.environ.items() if name.startswith("AMTS_") and name not in own}
+    given = {name: value for name, value in os.environ.items() if name.startswith("AMTS_") and name not in own}
+    return {"AMTS_MAP__MAX_CONCURRENCY_FOLDS": str(_processes())} | given
+
+
+def _processes() -> int:
+    """Return how many functions may work side by side: one a core, and at most eight, for each holds a data set."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(8, cores)
 
 
 def _fingerprint(place: Place) -> str:

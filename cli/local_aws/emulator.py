@@ -129,6 +129,8 @@ def _launch(place: Place, port: int | None) -> Emulator:
         "OPENBLAS_NUM_THREADS": "1",
         "PYTHONUNBUFFERED": "1",
     }
+    if place.log.exists():  # one run of the emulator a file, and the one before for those who look for a crash
+        place.log.replace(place.log.with_suffix(".log.before"))
     with _lock_file(place).open("a+") as lock, place.log.open("ab") as log:
         fcntl.flock(lock, fcntl.LOCK_EX)  # nobody runs it; at most a `find` looks at it for an instant
         process = subprocess.Popen(  # noqa: S603 - a pinned tool of the project
