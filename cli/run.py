@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 from cli import following, records
 from cli.console import ExitStatus, console, print_error, print_hint
 from cli.deployment import LOCAL, Deployment, connect, environment_name
-from cli.research import written_whole
+from cli.outputs import written_whole
 from lambdas.contracts.outputs import StackOutput
 from lambdas.contracts.storage import DatasetsPrefix
 from lambdas.contracts.tuning_run import TuningRequest

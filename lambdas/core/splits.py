@@ -188,6 +188,23 @@ def plan_walk_forward(
     )
 
 
+def latest_training_fold(
+    sessions: pd.DatetimeIndex, settings: WalkForwardSettings, horizon: int, min_history_sessions: int = 252
+) -> FoldPlan:
+    """Plan to fit on everything whose outcome is known at the last session, the only decision of the fold.
+
+    Raises
+    ------
+    InsufficientHistoryError
+        If there are fewer labelled training sessions than `min_train_sessions`.
+    """
+    window = _window(sessions, sessions[-1], None, settings, horizon, min_history_sessions)
+    if window is None or window.n_train < settings.min_train_sessions:
+        what = f"training part up to {sessions[-1].date()}"
+        raise _too_short(what, [window] if window else [], sessions, settings, horizon, min_history_sessions)
+    return _fold(sessions, window, 0, 0)
+
+
 def inner_folds(decision_index: IntArray, horizon: int, n_folds: int) -> list[tuple[IntArray, IntArray]]:
     """Forward-only folds inside a training part: each one trains on what was known before its first test decision.
 
@@ -286,7 +303,7 @@ def _too_short(
     horizon: int,
     min_history_sessions: int,
 ) -> InsufficientHistoryError:
-    best = max(window.n_train for window in windows)
+    best = max((window.n_train for window in windows), default=0)
     needed = settings.min_train_sessions
     in_years = int(settings.train_years * 252) - horizon - 1
     if in_years < needed:

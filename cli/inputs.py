@@ -1,0 +1,69 @@
+"""What the research commands are given: options, settings, and the market data they name."""
+
+from __future__ import annotations
+
+import datetime as dt
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from pydantic import ValidationError
+
+from cli.console import print_hint
+from lambdas.core.errors import InvalidInputError, UnknownSymbolError
+from lambdas.core.settings import ModelSettings
+
+if TYPE_CHECKING:
+    from lambdas.core.market_data.panel import MarketDataset
+
+DataOption = Annotated[str, typer.Option("--data", help="A data set folder, or `sample`, or `simulated`.")]
+SymbolsOption = Annotated[str | None, typer.Option("--symbols", help="Only these, e.g. AAPL,MSFT. Default: all.")]
+AsOfOption = Annotated[
+    dt.datetime | None,
+    typer.Option("--as-of", formats=["%Y-%m-%d"], help="Nothing later is used. Default: the last session."),
+]
+SettingsOption = Annotated[
+    Path | None,
+    typer.Option("--settings", help="TOML file with any of the model settings, e.g. [tuning] n_trials = 20."),
+]
+JsonOption = Annotated[Path | None, typer.Option("--json", help="Write the numbers to this file as well.")]
+OutOption = Annotated[Path, typer.Option("--out", help="Parquet file to write.")]
+ThreadsOption = Annotated[int, typer.Option("--threads", min=1, help="Threads of the learners.")]
+
+
+def read_settings(path: Path | None, **walk_forward: int | None) -> ModelSettings:
+    """Model settings of a TOML file over the defaults, flags over both."""
+    values: dict[str, dict[str, object]] = {}
+    if path is not None:
+        try:
+            values = tomllib.loads(path.read_text())
+        except OSError as error:
+            raise InvalidInputError(f"--settings {path}: cannot be read ({error.strerror}).") from error
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise InvalidInputError(f"--settings {path}: not TOML ({error}).") from error
+    given = {name: value for name, value in walk_forward.items() if value is not None}
+    if given:
+        values["walk_forward"] = {**values.get("walk_forward", {}), **given}
+    try:
+        return ModelSettings.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise InvalidInputError(
+            f"settings: {place}: {first['msg']}; the names are those of lambdas/core/settings.py"
+        ) from error
+
+
+def load_market(data: str, symbols: str | None, as_of: dt.datetime | None) -> MarketDataset:
+    """Load the data set of a folder or of a bundled source, cut at `as_of`."""
+    from lambdas.core.market_data.sources import open_source
+
+    names = [name.strip().upper() for name in symbols.split(",") if name.strip()] if symbols else None
+    collected = open_source(data).load(names, as_of=as_of.date() if as_of else None)
+    if names is not None and collected.problems:
+        problems = "; ".join(f"{symbol}: {reason}" for symbol, reason in sorted(collected.problems.items()))
+        raise UnknownSymbolError(f"--symbols: {problems}; leave them out, or name those that the data has")
+    for note in collected.notes:
+        print_hint(note)
+    return collected.dataset

@@ -1,0 +1,264 @@
+"""Commands that need no AWS: features, walk-forward, backtest, train and predict on a data set folder."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli.console import print_hint, print_table
+from cli.inputs import (
+    AsOfOption,
+    DataOption,
+    JsonOption,
+    OutOption,
+    SettingsOption,
+    SymbolsOption,
+    ThreadsOption,
+    load_market,
+    read_settings,
+)
+from cli.outputs import print_evaluation, progress_bar, require_writable, summary, write_json, write_parquet
+from lambdas.core.errors import InvalidRequestError
+from lambdas.core.settings import ModelSettings, settings_hash
+
+if TYPE_CHECKING:
+    from lambdas.core.market_data.panel import MarketDataset
+    from lambdas.core.models.market_view import MarketView
+
+
+app = typer.Typer(no_args_is_help=True)
+
+
+def view_of(dataset: MarketDataset, settings: ModelSettings) -> MarketView:
+    """Join the data set with its features, outcomes and eligible symbols."""
+    from lambdas.core.features import build_features
+    from lambdas.core.models.market_view import market_view
+
+    return market_view(dataset, build_features(dataset), settings.portfolio)
+
+
+@app.command()
+def features(
+    data: DataOption,
+    out: OutOption,
+    symbols: SymbolsOption = None,
+    as_of: AsOfOption = None,
+    check_truncation: Annotated[
+        int, typer.Option("--check-truncation", min=0, help="Test this many random dates for look-ahead.")
+    ] = 0,
+    json_out: JsonOption = None,
+) -> None:
+    """Build the feature set: one row a date and symbol.
+
+    Example: amts features --data FOLDER --out features.parquet --check-truncation 5
+    """
+    import numpy as np
+
+    from lambdas.core.features import assert_no_look_ahead, build_features, feature_frame
+    from lambdas.core.market_data.quality import quality_report
+
+    require_writable(out, json_out)
+    dataset = load_market(data, symbols, as_of)
+    built = build_features(dataset)
+    if check_truncation:
+        chosen = np.random.default_rng(0).choice(len(dataset.sessions), check_truncation, replace=False)
+        assert_no_look_ahead(dataset, [dataset.sessions[i].date() for i in sorted(chosen)])
+    frame = feature_frame(built)
+    write_parquet(out, frame)
+    report = quality_report(dataset, None, {}, None)
+    write_json(json_out, report.model_dump(mode="json"))
+    print_table(
+        ["features", "rows", "symbols", "first session", "last session", "absent families"],
+        [
+            [
+                len(built.names),
+                len(frame),
+                len(built.symbols),
+                report.first_session,
+                report.last_session,
+                ", ".join(report.absent_families) or "none",
+            ]
+        ],
+    )
+    for warning in report.warnings:
+        print_hint(warning)
+
+
+@app.command("walk-forward")
+def walk_forward_command(
+    data: DataOption,
+    out: OutOption,
+    as_of: AsOfOption = None,
+    lookback_days: Annotated[
+        int | None, typer.Option("--lookback-days", help="Length of the walk-forward. Default: 1095.")
+    ] = None,
+    symbols: SymbolsOption = None,
+    settings_file: SettingsOption = None,
+    threads: ThreadsOption = 2,
+    json_out: JsonOption = None,
+) -> None:
+    """Predict every walk-forward window and the holdout out of sample; the holdout is the last fold.
+
+    Example: amts walk-forward --data FOLDER --as-of 2019-12-31 --lookback-days 365 --out predictions.parquet
+    """
+    from lambdas.core.backtest.evaluation import evaluate_predictions
+    from lambdas.core.market_data.dataset import dataset_hash
+    from lambdas.core.walk_forward import walk_forward
+
+    require_writable(out, json_out)
+    settings = read_settings(settings_file, lookback_days=lookback_days)
+    dataset = load_market(data, symbols, as_of)
+    day = as_of.date() if as_of else dataset.sessions[-1].date()
+    with progress_bar("walk-forward") as progress:
+        result = walk_forward(
+            view_of(dataset, settings), day, settings, dataset_hash(dataset), n_threads=threads, progress=progress
+        )
+    write_parquet(out, result.predictions)
+    evaluation = evaluate_predictions(
+        dataset, result.predictions, settings, n_trials=result.trials, holdout_first=result.holdout_first
+    )
+    write_json(json_out, summary(evaluation, settings))
+    print_evaluation(evaluation)
+    print_hint(
+        f"{len(result.predictions)} predictions of {len(result.plan.folds)} folds and the holdout in {out}; "
+        f"{result.plan.skipped_windows} windows skipped for want of history, {result.trials} configurations scored"
+    )
+
+
+@app.command()
+def backtest(
+    data: DataOption,
+    predictions: Annotated[
+        Path, typer.Option("--predictions", help="Parquet or CSV with date, symbol, probability [recommended, fold].")
+    ],
+    symbols: SymbolsOption = None,
+    as_of: AsOfOption = None,
+    trials: Annotated[
+        int | None, typer.Option("--trials", min=1, help="Configurations tried to get here; deflates the Sharpe ratio.")
+    ] = None,
+    settings_file: SettingsOption = None,
+    json_out: JsonOption = None,
+) -> None:
+    """Portfolio, metrics and evidence of any predictions file.
+
+    Example: amts backtest --data FOLDER --predictions predictions.parquet --json metrics.json
+    """
+    from lambdas.core.backtest.evaluation import evaluate_predictions
+    from lambdas.core.backtest.predictions import read_predictions
+
+    require_writable(json_out)
+    settings = read_settings(settings_file)
+    frame = read_predictions(predictions)
+    evaluation = evaluate_predictions(load_market(data, symbols, as_of), frame, settings, n_trials=trials)
+    write_json(json_out, summary(evaluation, settings))
+    print_evaluation(evaluation)
+
+
+@app.command()
+def train(
+    data: DataOption,
+    model: Annotated[Path, typer.Option("--model", help="New folder for the artefact.")],
+    as_of: AsOfOption = None,
+    symbols: SymbolsOption = None,
+    settings_file: SettingsOption = None,
+    threads: ThreadsOption = 2,
+) -> None:
+    """Search hyper-parameters and fit the ensemble on everything whose outcome is known.
+
+    Example: amts train --data FOLDER --as-of 2019-12-31 --model model/
+    """
+    from lambdas.core.market_data.dataset import dataset_hash
+    from lambdas.core.models.artefact import save_model
+    from lambdas.core.models.ensemble import fit_candidate
+    from lambdas.core.models.manifest import Lineage
+    from lambdas.core.models.seeds import derive_seed
+    from lambdas.core.models.tuning import tune_hyperparameters
+    from lambdas.core.splits import latest_training_fold
+    from lambdas.core.values import TuningPoint
+
+    if model.exists() and (not model.is_dir() or any(model.iterdir())):
+        raise InvalidRequestError(f"--model {model}: exists and is not an empty folder; name a new one")
+    require_writable(model)
+    settings = read_settings(settings_file)
+    dataset = load_market(data, symbols, as_of)
+    market = view_of(dataset, settings)
+    fold = latest_training_fold(
+        dataset.sessions, settings.walk_forward, settings.portfolio.horizon, settings.portfolio.min_history_sessions
+    )
+    identity = dataset_hash(dataset)
+    seed = derive_seed(settings.tuning.seed, identity)
+    with progress_bar("train") as progress:
+        progress(f"searching hyper-parameters up to {fold.train_last}", 0, 2)
+        point = TuningPoint(number=0, train_first=fold.train_first, train_last=fold.train_last)
+        search = tune_hyperparameters(market, point, settings, seed, n_threads=threads)
+        progress("fitting the ensemble", 1, 2)
+        fitted = fit_candidate(market, fold, search.hyperparameters, settings, seed, n_threads=threads)
+        progress("done", 2, 2)
+    lineage = Lineage(
+        as_of=dataset.sessions[-1].date(),
+        dataset_hash=identity,
+        settings_hash=settings_hash(settings),
+        seed=settings.tuning.seed,
+        metrics={"inner_sharpe_ratio": search.inner_sharpe_ratio},
+    )
+    manifest = save_model(fitted, model, lineage)
+    print_table(
+        ["version", "trained on", "combination", "features", "configurations", "left out"],
+        [
+            [
+                manifest.version,
+                f"{manifest.train_first} to {manifest.train_last}",
+                manifest.combination,
+                len(manifest.feature_names),
+                search.trials,
+                ", ".join(fitted.left_out) or "none",
+            ]
+        ],
+    )
+
+
+@app.command()
+def predict(
+    data: DataOption,
+    model: Annotated[Path, typer.Option("--model", help="Folder of the artefact.")],
+    out: OutOption,
+    first: Annotated[
+        dt.datetime | None,
+        typer.Option("--from", formats=["%Y-%m-%d"], help="First decision. Default: the last session only."),
+    ] = None,
+    as_of: AsOfOption = None,
+    symbols: SymbolsOption = None,
+    threads: ThreadsOption = 2,
+) -> None:
+    """Probabilities of the eligible symbols from an artefact: date, symbol, probability.
+
+    Example: amts predict --data FOLDER --model model/ --out today.parquet
+    """
+    import pandas as pd
+
+    from lambdas.core.features import build_features
+    from lambdas.core.labels import eligible
+    from lambdas.core.models.artefact import load_model
+
+    require_writable(out)
+    loaded = load_model(model, n_threads=threads)
+    dataset = load_market(data, symbols, as_of)
+    sessions = dataset.sessions
+    wanted = sessions[sessions >= pd.Timestamp(first)] if first else sessions[-1:]
+    if not len(wanted):
+        raise InvalidRequestError(f"--from {first:%Y-%m-%d}: the data ends on {sessions[-1].date()}; choose an earlier")
+    frame = loaded.predict(
+        build_features(dataset), wanted, eligible(dataset, read_settings(None).portfolio.min_history_sessions)
+    )
+    write_parquet(out, frame)
+    last = frame[frame["date"] == wanted[-1]].nlargest(10, "probability")
+    print_table(["symbol", "probability"], last[["symbol", "probability"]].itertuples(index=False))
+    print_hint(f"{len(frame)} predictions from {wanted[0].date()} to {wanted[-1].date()} in {out}")
+    in_sample = wanted[wanted <= pd.Timestamp(loaded.train_last)]
+    if len(in_sample):
+        print_hint(
+            f"{len(in_sample)} of these sessions lie in the model's training part: their probabilities flatter it"
+        )
