@@ -97,6 +97,13 @@ class Analytics:
             {"PK": AnalyticsKey.LIVE, "SK": sort_key}, {**values, "settled": True}, condition={"settled": False}
         )
 
+    def live_session(self, session: str, version: str) -> dict[str, Any]:
+        """Return the record of a session that was published."""
+        item = self._table.get({"PK": AnalyticsKey.LIVE, "SK": f"{session}#{version}"})
+        if item is None:
+            raise KeyError(f"{session}#{version}")
+        return item
+
     def live_sessions(self, limit: int = 1000) -> list[dict[str, Any]]:
         """Return the published sessions, newest first."""
         return self._table.query(AnalyticsKey.LIVE, newest_first=True, limit=limit)

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 Item = dict[str, Any]
 
+EXACT_INTEGERS = 2**53
+"""Up to here a float holds every integer; a larger number without a fraction was a float that was printed shortly."""
+
 
 def to_item(values: Mapping[str, Any]) -> Item:
     """Return values as DynamoDB's typed attributes.
@@ -45,7 +48,8 @@ def _as_json(value: object) -> str:
 def _plain(value: Any) -> Any:
     match value:
         case Decimal():
-            return int(value) if value == value.to_integral_value() else float(value)
+            whole = abs(value) <= EXACT_INTEGERS and value == value.to_integral_value()
+            return int(value) if whole else float(value)
         case dict():
             return {name: _plain(entry) for name, entry in value.items()}
         case list():

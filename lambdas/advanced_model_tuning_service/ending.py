@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
 from typing import Any, get_args
 
 from lambdas.adapters.analytics import gate_record, now
@@ -235,10 +236,12 @@ def why_rejected(gate: GateRecord | None, stores: Stores) -> str:
 
 
 def readable_cause(cause: str) -> str:
-    """Return Lambda's `errorMessage` from a cause, or the cause itself, at a readable length."""
-    try:
-        described = json.loads(cause)
-    except json.JSONDecodeError:
-        described = None
-    text = described.get("errorMessage", cause) if isinstance(described, dict) else cause
-    return str(text)[:MAX_CAUSE]
+    """Return Lambda's `errorMessage` from a cause, which may be cut in the middle of its JSON, or the cause itself.
+
+    Examples
+    --------
+    >>> readable_cause('{"errorMessage": "no column close", "stackTrace": ["  File')
+    'no column close'
+    """
+    found = re.search(r'"errorMessage":\s*("(?:[^"\\]|\\.)*")', cause)
+    return str(json.loads(found[1]) if found else cause)[:MAX_CAUSE]

@@ -81,7 +81,7 @@ def render(report: dict[str, Any], gates: list[GateRecord]) -> str:
 def _gate_rows(gates: list[GateRecord]) -> list[tuple[Any, ...]]:
     rows: list[tuple[Any, ...]] = []
     for gate in gates:
-        ours = (gate.gate, gate.verdict, gate.reason)
+        ours: tuple[str, str, str] = (gate.gate, gate.verdict, gate.reason)
         for check in gate.checks:
             base = gate.base_rate if check.metric.endswith("hit_rate") else ""
             met = "met" if check.passed else "missed"

@@ -1,0 +1,1 @@
+"""Plans walk-forward folds, judges out-of-sample predictions, and settles what was recommended."""

@@ -1,0 +1,1 @@
+"""Searches, fits and predicts. The one function whose image holds the learners."""

@@ -1,0 +1,54 @@
+"""Fetching a batch of symbols from a source."""
+
+from __future__ import annotations
+
+import datetime as dt
+import shutil
+
+from lambdas.adapters.reuse import reuse_key
+from lambdas.adapters.workspace import workspace
+from lambdas.contracts.enrichment import CollectRequest, CollectResult, SymbolProblem
+from lambdas.core.market_data.calendar import latest_closed_session
+from lambdas.core.market_data.dataset import dataset_hash, write_dataset
+from lambdas.core.market_data.sources import Source, open_source
+from lambdas.fundamental_data_enrichment.batch import BatchRecord
+from lambdas.runtime.step import step
+from lambdas.runtime.stores import Stores
+
+MAX_LISTED_PROBLEMS = 20
+MAX_REASON = 300
+LIVE_SOURCE = "yahoo"
+
+
+@step(CollectRequest, CollectResult)
+def collect(request: CollectRequest, stores: Stores) -> CollectResult:
+    """Fetch one batch of symbols into an immutable folder; a bad symbol costs that symbol, not the run."""
+    as_of = request.as_of or newest_session(request.data)
+    collected = source_of(request, stores).load(request.symbols or None, as_of=as_of)
+    record = BatchRecord(requested=request.symbols, problems=collected.problems, as_of=as_of)
+    folder = workspace() / "collected"
+    shutil.rmtree(folder, ignore_errors=True)
+    write_dataset(collected.dataset, folder)
+    record.write(folder)
+    raw_uri = stores.datasets.save_raw(folder, reuse_key(dataset_hash(collected.dataset), record))
+    return CollectResult(
+        raw_uri=raw_uri,
+        n_symbols=len(collected.dataset.prices.symbols),
+        n_problems=len(collected.problems),
+        problems=tuple(
+            SymbolProblem(symbol=symbol, reason=reason[:MAX_REASON])
+            for symbol, reason in sorted(collected.problems.items())[:MAX_LISTED_PROBLEMS]
+        ),
+    )
+
+
+def source_of(request: CollectRequest, stores: Stores) -> Source:
+    """Return the source that the request names; a folder on S3 is copied here first."""
+    if request.data.startswith("s3://"):
+        return open_source(request.data, stores.datasets.folder(request.data))
+    return open_source(request.data)
+
+
+def newest_session(data: str) -> dt.date | None:
+    """Return the session that fresh data must reach: the last one that closed; history has no such claim."""
+    return latest_closed_session(dt.datetime.now(dt.UTC)) if data == LIVE_SOURCE else None

@@ -1,0 +1,1 @@
+"""Judges a candidate against the market, its risk limits and the champion."""
