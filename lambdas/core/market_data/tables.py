@@ -109,7 +109,7 @@ def open_table(folder: Path, schema: TableSchema, symbols: Sequence[str] | None 
         present = pq.read_schema(path)
         _check_columns(path, schema, present)
         columns = [name for name in present.names if schema.keep_extra or name in schema.kinds]
-        filters = None if symbols is None else pc.field("symbol").isin(list(symbols))
+        filters = None if symbols is None else _is_one_of(symbols, present.field("symbol").type)
         return pq.read_table(path, columns=columns, filters=filters, partitioning=None)
     except (pa.ArrowException, OSError) as error:
         reason = str(error).splitlines()[0][:160]
@@ -233,6 +233,13 @@ def check_numbers(path: Path, name: str, kind: Kind, values: FloatArray, at: Cal
             f"{path}: column {name} holds {complaint} ({values[row]:g}) at {at(row)}, "
             f"in {int(bad.sum())} rows altogether; {remedy}"
         )
+
+
+def _is_one_of(symbols: Sequence[str], stored: pa.DataType) -> pc.Expression:
+    """Filter of rows; in the type of the column if possible, which lets Parquet skip what holds none of them."""
+    if pa.types.is_dictionary(stored) or pa.types.is_null(stored):
+        return pc.field("symbol").cast(pa.string()).isin(pa.array(symbols, pa.string()))
+    return pc.field("symbol").isin(pa.array(symbols, stored))
 
 
 def _check_columns(path: Path, schema: TableSchema, present: pa.Schema) -> None:

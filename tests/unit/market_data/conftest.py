@@ -20,7 +20,7 @@ def bars(symbols: list[str], first: dt.date = FIRST, last: dt.date = LAST) -> pd
             "date": session,
             "symbol": symbol,
             "open": 10.0 + number,
-            "high": 12.0 + number,
+            "high": 14.0 + number,
             "low": 9.0 + number,
             "close": 11.0 + number + 0.1 * row,
             "adj_close": 10.5 + number + 0.1 * row,

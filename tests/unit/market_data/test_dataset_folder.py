@@ -108,8 +108,10 @@ def test_other_ways_to_write_the_same_are_read(frames, write_folder, kind):
         table = table.set_column(1, "symbol", table["symbol"].dictionary_encode())
     else:
         table = table.set_column(7, "volume", table["volume"].cast(pa.decimal128(20, 0)))
+    selected = dataset_hash(read_dataset(folder, symbols=["BBB"]))
     pq.write_table(table, folder / "prices.parquet", row_group_size=7)
     assert dataset_hash(folder) == expected
+    assert dataset_hash(read_dataset(folder, symbols=["BBB"])) == selected
 
 
 # --- bad input: what, where, remedy
