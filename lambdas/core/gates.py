@@ -108,7 +108,6 @@ def backtesting_gate(metrics: PortfolioMetrics, evidence: Evidence, gates: GateS
     rate = check("hit_rate", metrics.hit_rate, ">", gates.hit_rate)
     skill = check("matched_skill_lower", evidence.matched_skill_lower, ">", 0.0, "evidence")
     base = f"the base rate of {_percent(metrics.base_rate)}"
-    matched_base = f"{base} (among symbols as volatile as its own: {_percent(metrics.matched_base_rate)})"
     if rate.value is None:
         sentence = "The hit rate could not be measured: no recommendation has matured."
     elif not rate.passed:
@@ -118,7 +117,9 @@ def backtesting_gate(metrics: PortfolioMetrics, evidence: Evidence, gates: GateS
         )
     else:
         sentence = f"Hit rate {_percent(rate.value)} is above {_percent(gates.hit_rate)}, " + _luck(
-            skill, f"its skill of {_points(metrics.matched_skill)} over {matched_base}"
+            skill,
+            f"its skill over {base}",
+            f"{_points(metrics.matched_skill)} over symbols as volatile as its own",
         )
     return _record("backtesting", (rate, skill), sentence, gates, base_rate=metrics.base_rate)
 
@@ -145,7 +146,7 @@ def market_gate(holdout: PortfolioMetrics, evidence: Evidence, gates: GateSettin
         )
         if ahead.passed:
             sentence += ", " + _luck(
-                active, f"its active return of {_points(evidence.active_return)} a year out of sample"
+                active, f"its active return against {MARKET}", f"{_points(evidence.active_return)} a year out of sample"
             )
         else:
             sentence += "."
@@ -310,13 +311,13 @@ def _record(
     )
 
 
-def _luck(evidence: GateCheck, subject: str) -> str:
+def _luck(evidence: GateCheck, subject: str, size: str) -> str:
     """Say whether what was found may be luck, from its lower bound."""
     if evidence.value is None:
         return f"but there are too few sessions to tell {subject} from luck."
     if evidence.passed:
-        return f"and {subject} is more than luck: lower bound {_points(evidence.value)}."
-    return f"but {subject} may be luck: lower bound {_points(evidence.value)}."
+        return f"and {subject} is more than luck: {size}, lower bound {_points(evidence.value)}."
+    return f"but {subject} may be luck: {size}, lower bound {_points(evidence.value)}."
 
 
 def _at_least(done: GateCheck) -> str:

@@ -133,7 +133,7 @@ def _dates(column: pd.Series) -> tuple[IntArray, pd.DatetimeIndex]:
     if (code < 0).any():
         raise InvalidPredictionsError(f"predictions: row {int(np.argmax(code < 0))}: date is missing")
     try:
-        days = pd.DatetimeIndex(pd.to_datetime(values))
+        days = pd.DatetimeIndex(pd.to_datetime(values, format="ISO8601"))
     except (ValueError, TypeError) as error:
         raise InvalidPredictionsError(f"predictions: column date holds something that is no date ({error})") from error
     # A session is a day: what clock and zone it carries says nothing.
