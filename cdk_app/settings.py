@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 from zoneinfo import available_timezones
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from lambdas.contracts.base import S3Uri, Symbol
@@ -37,6 +37,9 @@ FunctionName = Literal[
     "backtesting-engine",
     "market-validation-engine",
 ]
+
+
+LOG_RETENTION_DAYS = (7, 14, 30, 60, 90, 180, 365, 731)
 
 
 class Group(BaseModel):
@@ -106,10 +109,17 @@ class MapSettings(Group):
 class RetentionSettings(Group):
     """How long stored things live. Models, reports and records of verdicts are never expired."""
 
-    logs_days: Literal[7, 14, 30, 60, 90, 180, 365, 731] = 30
+    logs_days: int = 30
     raw_days: int = Field(default=90, ge=7, description="Collected batches, before they are joined into a data set.")
     datasets_days: int = Field(default=730, ge=30, description="Data sets, predictions and searches: reusable, large.")
     noncurrent_days: int = Field(default=30, ge=1, description="Overwritten versions of objects.")
+
+    @field_validator("logs_days")
+    @classmethod
+    def _cloudwatch_knows_it(cls, days: int) -> int:
+        if days not in LOG_RETENTION_DAYS:
+            raise ValueError(f"CloudWatch keeps logs for {', '.join(map(str, LOG_RETENTION_DAYS))} days, not {days}")
+        return days
 
 
 class ImageSettings(Group):

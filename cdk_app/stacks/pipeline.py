@@ -146,7 +146,7 @@ class PipelineStack(cdk.Stack):
         data.datasets.allow_read(service, DatasetsPrefix.UPLOADS)
         data.performance.allow_write(service, PerformancePrefix.REPORTS)
         data.artefacts.allow_read(service, ArtefactsPrefix.MODELS)
-        data.analytics.allow(service, "GetItem", "Query", "PutItem", "UpdateItem", "ConditionCheckItem")
+        data.analytics.allow(service, "GetItem", "Query", "PutItem", "UpdateItem")
         data.recommendations.allow(service, "Scan")
         self.announcements.allow_publish(service)
         machines = [self._machine_arn(name, settings) for name in ("advanced-model-tuning", "daily-assessment")]
@@ -159,7 +159,6 @@ class PipelineStack(cdk.Stack):
         data.datasets.allow_read(ensemble, DatasetsPrefix.DATASETS)
         data.performance.allow_write(ensemble, PerformancePrefix.TUNING, PerformancePrefix.PREDICTIONS)
         data.artefacts.allow_write(ensemble, ArtefactsPrefix.MODELS)
-        data.analytics.allow(ensemble, "GetItem", "PutItem", "UpdateItem", partitions=(AnalyticsKey.LEDGER,))
 
         data.datasets.allow_read(backtesting, DatasetsPrefix.DATASETS)
         data.performance.allow_read(backtesting, PerformancePrefix.TUNING, PerformancePrefix.PREDICTIONS)

@@ -184,5 +184,9 @@ class DailyWorkflow(Workflow):
 
     def _ended(self, id: str, sentence: str, outcome: str, message: str) -> sfn.Pass:
         return sfn.Pass.jsonata(
-            self, id, state_name=sentence, outputs={**EXPLAINED_OUTCOME, "outcome": outcome, "message": message}
+            self,
+            id,
+            state_name=sentence,
+            comment="The output of the execution: how it ended, in one sentence.",
+            outputs={**EXPLAINED_OUTCOME, "outcome": outcome, "message": message},
         )

@@ -83,9 +83,11 @@ class MarketValidation(Stage):
             record="$validation.deployment_gate",
             threshold=(
                 *(says(record, "PASS") for record in earlier),
+                # That a candidate is shown to be worse is no missing evidence: `advisory` does not waive it either.
+                is_true("$validation.champion_not_worse"),
                 *((is_true("$validation.target_met"),) if gates.require_target else ()),
             ),
-            evidence=(is_true("$validation.champion_not_worse"), says("$validation.deployment_gate", "PASS")),
+            evidence=(says("$validation.deployment_gate", "PASS"),),
         )
         validate.next(self._market)
         self.first = validate

@@ -1,0 +1,346 @@
+"""Where a run goes: the definitions, interpreted on made-up results of the steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from asl_interpreter import EXECUTION_NAME, Execution, StateError, walk
+from assemblies import Assembly
+from step_answers import CANDIDATE, CHAMPION, Engines
+
+from lambdas.contracts.tuning_run import OutcomeResult, TuningRequest
+
+TUNING = "advanced-model-tuning"
+DAILY = "daily-assessment"
+
+NUMBERS = [
+    # action, field, just enough, just not enough, the gate that reads it, kind of the check
+    ("build", "symbol_coverage", 0.90, 0.89, "data_quality", "threshold"),
+    ("build", "staleness_sessions", 3, 4, "data_quality", "threshold"),
+    ("evaluate", "hit_rate", 0.601, 0.60, "backtesting", "threshold"),
+    ("evaluate", "matched_skill_lower", 0.001, 0.0, "backtesting", "evidence"),
+    ("validate", "market_outperformance", 0.021, 0.02, "market", "threshold"),
+    ("validate", "active_return_lower", 0.001, 0.0, "market", "evidence"),
+    ("validate", "sharpe_ratio", 1.01, 1.0, "risk", "threshold"),
+    ("validate", "max_drawdown", 0.149, 0.15, "risk", "threshold"),
+    ("validate", "deflated_sharpe", 0.95, 0.949, "risk", "evidence"),
+]
+BAD_VALUES: list[Any] = [None, "0.99", "NaN", True, [0.99], {"value": 0.99}]
+MISSING = object()
+
+
+def run(definition: dict[str, Any], engines: Engines, request: Any = None) -> Execution:
+    return Execution(definition, engines, {} if request is None else request).run()
+
+
+@pytest.fixture
+def engines() -> Engines:
+    return Engines()
+
+
+@pytest.fixture
+def tuning(assembly: Assembly) -> dict[str, Any]:
+    return assembly.machine(TUNING)
+
+
+@pytest.fixture
+def daily(assembly: Assembly) -> dict[str, Any]:
+    return assembly.machine(DAILY)
+
+
+def test_a_good_candidate_is_promoted(tuning: dict[str, Any], engines: Engines) -> None:
+    done = run(tuning, engines, {"reason": "test"})
+    assert done.failed is None
+    assert OutcomeResult.model_validate(done.output).outcome == "PROMOTED"
+    assert [state for state in done.path if not state.startswith(("Collect one", "Search at", "Fit and"))] == [
+        "Plan tuning run",
+        "What was asked for",
+        "Collect market data",
+        "Build feature set",
+        "Data quality gate: at least 90 % of the symbols, fresh prices",
+        "Plan walk-forward folds",
+        "Tune hyper-parameters",
+        "Tune and predict fold",
+        "Backtest out-of-sample predictions",
+        "Backtesting gate: hit rate above 60 %",
+        "Train candidate",
+        "Validate against the market",
+        "Market gate: beats the S&P 500 by more than 2 %",
+        "Risk gate: Sharpe above 1.0, drawdown below 15 %",
+        "Deployment gate: every gate passed",
+        "Promote candidate",
+    ]
+    assert engines.event("promote").version == CANDIDATE
+    assert engines.event("promote").expected_champion == CHAMPION
+
+
+def test_steps_get_what_earlier_steps_found(tuning: dict[str, Any], engines: Engines) -> None:
+    run(tuning, engines, {"reason": "test"})
+    planning, folds = engines.all("plan")
+    assert (planning.request, planning.workflow) == ({"reason": "test"}, TUNING)
+    assert folds.dataset_uri == engines.answers["build"]["dataset_uri"]
+    assert [event.symbols for event in engines.all("collect")] == [("AAPL", "MSFT"), ("KO",)]
+    assert [event.point.number for event in engines.all("tune")] == [0, 1, 2]
+    # A fold uses the search of its own tuning point, not the one of its number.
+    assert [(e.fold.number, e.hyperparameters_uri[-6:]) for e in engines.all("fit_fold")] == [
+        (0, "0.json"),
+        (1, "0.json"),
+        (2, "1.json"),
+    ]
+    assert engines.event("fit_candidate").hyperparameters_uri.endswith("/2.json")
+    assert engines.event("fit_candidate").champion == CHAMPION
+    assert engines.event("evaluate").trials == 72
+    assert [uri[-9:] for uri in engines.event("evaluate").predictions_uris] == ["0.parquet", "1.parquet", "2.parquet"]
+    assert engines.event("validate").predictions_uris == engines.event("evaluate").predictions_uris
+    assert all(event.run_id == EXECUTION_NAME for _, event in engines.events)
+
+
+def test_lists_of_one_stay_lists(tuning: dict[str, Any], engines: Engines) -> None:
+    """JSONata makes one element of a list with one element."""
+    engines.answers["advanced-model-tuning-service.plan"]["batches"] = [["KO"]]
+    folds = engines.answers["backtesting-engine.plan"]
+    folds["folds"], folds["tuning_points"] = folds["folds"][:1], folds["tuning_points"][:1]
+    folds["holdout"]["tuning_point"] = 0
+    assert run(tuning, engines).failed is None
+    assert engines.event("collect").symbols == ("KO",)
+    assert engines.event("build").raw_uris == ("s3://datasets/raw/1",)
+    assert engines.event("evaluate").trials == 24
+    assert len(engines.event("evaluate").predictions_uris) == 1
+
+
+def test_an_empty_batch_asks_for_everything(tuning: dict[str, Any], engines: Engines) -> None:
+    engines.answers["advanced-model-tuning-service.plan"]["batches"] = [[]]
+    assert run(tuning, engines).failed is None
+    assert engines.event("collect").symbols == ()
+
+
+def test_without_a_champion_the_first_candidate_can_be_promoted(tuning: dict[str, Any], engines: Engines) -> None:
+    engines.answers["advanced-model-tuning-service.plan"]["champion"] = None
+    assert run(tuning, engines).output["outcome"] == "PROMOTED"
+    assert engines.event("fit_candidate").champion is None
+    assert engines.event("promote").expected_champion is None
+
+
+@pytest.mark.parametrize(("action", "name", "enough", "short", "gate", "kind"), NUMBERS)
+def test_each_number_decides_by_itself(
+    local: Assembly,
+    engines: Engines,
+    action: str,
+    name: str,
+    enough: float,
+    short: float,
+    gate: str,
+    kind: str,
+) -> None:
+    definition = local.machine(TUNING)
+    engines.answers[action][name] = enough
+    assert run(definition, engines).path[-1] == "Promote candidate"
+
+    verdict = "FAIL" if kind == "threshold" else "INSUFFICIENT_EVIDENCE"
+    for value in (short, *BAD_VALUES, MISSING):
+        stopped = Engines()
+        if value is MISSING:
+            del stopped.answers[action][name]
+        else:
+            stopped.answers[action][name] = value
+        done = run(definition, stopped)
+        assert done.failed is None, value
+        assert done.path[-2].lower().startswith(gate.replace("_", " ")), value
+        assert done.path[-1] == "Keep champion"
+        rejected = stopped.event("reject")
+        assert (rejected.stopped_by.gate, rejected.stopped_by.verdict) == (gate, verdict)
+        assert rejected.version == (CANDIDATE if action == "validate" else None)
+
+
+@pytest.mark.parametrize("gate", ["build", "evaluate", "market_gate", "risk_gate", "deployment_gate"])
+@pytest.mark.parametrize("verdict", ["FAIL", "INSUFFICIENT_EVIDENCE", None])
+def test_no_candidate_is_promoted_against_a_recorded_verdict(
+    local: Assembly, engines: Engines, gate: str, verdict: str | None
+) -> None:
+    """The numbers pass, a record does not: the records were written by the functions, the numbers compared here."""
+    holder = engines.answers["validate"][gate] if gate.endswith("_gate") else engines.answers[gate]["gate"]
+    holder["verdict"] = verdict
+    done = run(local.machine(TUNING), engines)
+    assert done.path[-2:] == ["Deployment gate: every gate passed", "Keep champion"]
+    assert engines.event("reject").stopped_by.gate == "deployment"
+
+
+@pytest.mark.parametrize("value", [False, None, "true", 1, MISSING])
+def test_a_candidate_that_is_worse_than_the_champion_stays_behind(
+    local: Assembly, engines: Engines, value: Any
+) -> None:
+    if value is MISSING:
+        del engines.answers["validate"]["champion_not_worse"]
+    else:
+        engines.answers["validate"]["champion_not_worse"] = value
+    assert run(local.machine(TUNING), engines).path[-1] == "Keep champion"
+    assert engines.event("reject").stopped_by.verdict == "FAIL"
+
+
+def test_thresholds_are_those_of_the_settings(synthesize: Callable[..., Assembly], engines: Engines) -> None:
+    stricter = synthesize("local", model__gates__hit_rate="0.7", model__gates__market_outperformance="0.025")
+    definition = stricter.machine(TUNING)
+    assert "Backtesting gate: hit rate above 70 %" in definition["States"]
+    assert "Market gate: beats the S&P 500 by more than 2.5 %" in definition["States"]
+    assert run(definition, engines).path[-2:] == ["Backtesting gate: hit rate above 70 %", "Keep champion"]
+
+
+def test_advisory_evidence_is_not_gated_on(synthesize: Callable[..., Assembly], engines: Engines) -> None:
+    definition = synthesize("local", model__gates__evidence="advisory").machine(TUNING)
+    engines.answers["evaluate"]["matched_skill_lower"] = -0.1
+    engines.answers["validate"]["active_return_lower"] = None
+    engines.answers["validate"]["deflated_sharpe"] = 0.2
+    assert run(definition, engines).path[-1] == "Promote candidate"
+    worse = Engines()
+    worse.answers["validate"]["champion_not_worse"] = False
+    assert run(definition, worse).path[-1] == "Keep champion"
+
+
+def test_a_required_target_must_be_met(synthesize: Callable[..., Assembly], engines: Engines) -> None:
+    definition = synthesize("local", model__gates__require_target="true").machine(TUNING)
+    assert run(definition, engines).path[-1] == "Keep champion"
+    assert engines.event("reject").stopped_by.verdict == "FAIL"
+    reached = Engines()
+    reached.answers["validate"]["target_met"] = True
+    assert run(definition, reached).path[-1] == "Promote candidate"
+
+
+def test_a_dry_run_plans_and_ends(tuning: dict[str, Any], engines: Engines) -> None:
+    engines.answers["advanced-model-tuning-service.plan"]["kind"] = "dry_run"
+    done = run(tuning, engines, {"dry_run": True})
+    assert OutcomeResult.model_validate(done.output).outcome == "DRY_RUN"
+    assert done.path == ["Plan tuning run", "What was asked for", "Dry run done"]
+
+
+@pytest.mark.parametrize(("request_", "reason"), [({"rollback_to": CHAMPION}, "on demand"), ({"reason": "bad"}, "bad")])
+def test_a_rollback_fits_nothing(
+    tuning: dict[str, Any], engines: Engines, request_: dict[str, Any], reason: str
+) -> None:
+    engines.answers["advanced-model-tuning-service.plan"] |= {"kind": "rollback", "rollback_to": CHAMPION}
+    done = run(tuning, engines, request_)
+    assert done.output["outcome"] == "ROLLED_BACK"
+    assert [action for action, _ in engines.events] == ["plan", "roll_back"]
+    assert (engines.event("roll_back").version, engines.event("roll_back").reason) == (CHAMPION, reason)
+
+
+def test_a_plan_that_leads_nowhere_fails_the_run(tuning: dict[str, Any], engines: Engines) -> None:
+    engines.answers["advanced-model-tuning-service.plan"]["kind"] = "assess"
+    done = run(tuning, engines)
+    assert done.failed is not None
+    assert "assess" in done.failed["Cause"]
+    assert engines.event("fail").error == "InvalidRequestError"
+
+
+def test_losing_a_race_keeps_the_other_champion(tuning: dict[str, Any], engines: Engines) -> None:
+    engines.raises["Promote candidate"] = StateError("ChampionChangedError")
+    done = run(tuning, engines)
+    assert done.failed is None
+    assert done.path[-2:] == ["Promote candidate", "Keep champion"]
+    assert engines.event("reject").stopped_by is None
+    assert engines.event("reject").version == CANDIDATE
+
+
+@pytest.mark.parametrize("name", [TUNING, DAILY])
+def test_every_error_is_recorded_and_fails_the_run(local: Assembly, name: str) -> None:
+    definition = local.machine(name)
+    tasks = {sentence for sentence, state, _ in walk(definition) if state["Type"] == "Task"} - {"Record failure"}
+    assert len(tasks) >= 8
+    for sentence in sorted(tasks):
+        engines = prepared_to_reach(sentence, name)
+        engines.raises[sentence] = StateError("InvalidDatasetError", "prices.parquet: no column close")
+        done = run(definition, engines)
+        assert done.failed == {"Error": "InvalidDatasetError", "Cause": "prices.parquet: no column close"}, sentence
+        assert sentence in done.path
+        assert done.path[-2:] == ["Record failure", "Run failed"]
+        assert (engines.event("fail").error, engines.event("fail").workflow) == ("InvalidDatasetError", name)
+
+
+def prepared_to_reach(sentence: str, machine: str) -> Engines:
+    """Return engines whose answers lead a run to the state of that name."""
+    engines = Engines()
+    plan = engines.answers["advanced-model-tuning-service.plan"]
+    plan["kind"] = "assess" if machine == DAILY else "tune"
+    match sentence:
+        case "Keep champion":
+            engines.answers["evaluate"]["hit_rate"] = 0.5
+        case "Roll back to an earlier champion":
+            plan |= {"kind": "rollback", "rollback_to": CHAMPION}
+        case "Publish nothing today":
+            engines.answers["build"]["symbol_coverage"] = 0.1
+        case "Announce failing live gate" | "Start tuning":
+            engines.answers["settle"]["gate"]["verdict"] = "FAIL"
+        case _:
+            pass
+    return engines
+
+
+@pytest.mark.parametrize("name", [TUNING, DAILY])
+def test_a_failure_that_cannot_be_recorded_still_fails_the_run_with_its_own_error(local: Assembly, name: str) -> None:
+    definition = local.machine(name)
+    engines = Engines()
+    engines.raises |= {definition["StartAt"]: StateError("TypeError"), "Record failure": StateError("StoreAccessError")}
+    assert run(definition, engines).failed == {"Error": "TypeError", "Cause": "because"}
+
+
+def test_a_failure_without_a_cause_is_recorded_too(local: Assembly, engines: Engines) -> None:
+    definition = local.machine(TUNING)
+    engines.raises["Train candidate"] = StateError("States.Timeout", None)
+    done = run(definition, engines)
+    assert done.failed is not None
+    assert done.failed["Error"] == "States.Timeout"
+    assert engines.event("fail").cause
+
+
+def test_a_long_traceback_is_cut(local: Assembly, engines: Engines) -> None:
+    definition = local.machine(TUNING)
+    engines.raises["Train candidate"] = StateError("KeyError", "x" * 200_000)
+    run(definition, engines)
+    assert len(engines.event("fail").cause) == 4000
+
+
+def test_the_daily_assessment_publishes(daily: dict[str, Any], engines: Engines) -> None:
+    engines.answers["advanced-model-tuning-service.plan"]["kind"] = "assess"
+    done = run(daily, engines)
+    assert OutcomeResult.model_validate(done.output).outcome == "ASSESSED"
+    assert engines.event("recommend").version == CHAMPION
+    assert engines.event("settle").predictions_uri == engines.answers["recommend"]["predictions_uri"]
+    assert engines.started == []
+    assert engines.published == []
+
+
+def test_a_failing_live_gate_announces_itself_and_starts_tuning(daily: dict[str, Any], engines: Engines) -> None:
+    engines.answers["advanced-model-tuning-service.plan"]["kind"] = "assess"
+    engines.answers["settle"]["gate"] |= {"verdict": "FAIL", "reason": "x" * 1000}
+    done = run(daily, engines)
+    assert OutcomeResult.model_validate(done.output).outcome == "ASSESSED"
+    (announced,), (started,) = engines.published, engines.started
+    assert CHAMPION in announced["Message"]
+    assert TuningRequest.model_validate(started["Input"]).reason.startswith("The live gate failed: xxx")
+    assert started["Name"] == f"live-gate-{EXECUTION_NAME}"
+
+
+def test_too_few_live_outcomes_start_nothing(daily: dict[str, Any], engines: Engines) -> None:
+    engines.answers["advanced-model-tuning-service.plan"]["kind"] = "assess"
+    engines.answers["settle"]["gate"]["verdict"] = "INSUFFICIENT_EVIDENCE"
+    assert run(daily, engines).path[-1] == "Assessment done"
+    assert engines.started == []
+
+
+@pytest.mark.parametrize(("kind", "champion"), [("nothing", None), ("assess", None)])
+def test_without_a_champion_nothing_is_recommended(
+    daily: dict[str, Any], engines: Engines, kind: str, champion: None
+) -> None:
+    engines.answers["advanced-model-tuning-service.plan"] |= {"kind": kind, "champion": champion}
+    done = run(daily, engines)
+    assert OutcomeResult.model_validate(done.output).outcome == "NOTHING"
+    assert not engines.all("recommend")
+
+
+def test_stale_data_publishes_nothing(daily: dict[str, Any], engines: Engines) -> None:
+    engines.answers["advanced-model-tuning-service.plan"]["kind"] = "assess"
+    engines.answers["build"]["staleness_sessions"] = 9
+    done = run(daily, engines)
+    assert done.path[-1] == "Publish nothing today"
+    assert engines.event("reject").stopped_by.gate == "data_quality"

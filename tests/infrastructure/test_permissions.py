@@ -1,0 +1,172 @@
+"""Every statement of every role: what a function may do is written down here a second time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from assemblies import Assembly
+
+ANALYTICS, RECOMMENDATIONS = "Analytics", "Recommendations"
+READ = {"s3:GetObject"}
+WRITE = {"s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"}
+ON_ANYTHING = {
+    "xray:PutTraceSegments",
+    "xray:PutTelemetryRecords",
+    "ec2:AssignPrivateIpAddresses",
+    "ec2:CreateNetworkInterface",
+    "ec2:DeleteNetworkInterface",
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeSubnets",
+    "ec2:UnassignPrivateIpAddresses",
+}
+OBJECTS = {
+    "Service": {"Datasets/uploads/*": READ, "Performance/reports/*": WRITE, "Artefacts/models/*": READ},
+    "Enrichment": {"Datasets/uploads/*": READ, "Datasets/raw/*": WRITE, "Datasets/datasets/*": WRITE},
+    "Ensemble": {
+        "Datasets/datasets/*": READ,
+        "Performance/tuning/*": WRITE,
+        "Performance/predictions/*": WRITE,
+        "Artefacts/models/*": WRITE,
+    },
+    "Backtesting": {
+        "Datasets/datasets/*": READ,
+        "Performance/tuning/*": READ,
+        "Performance/predictions/*": READ,
+        "Performance/reports/*": WRITE,
+    },
+    "Validation": {
+        "Datasets/datasets/*": READ,
+        "Performance/tuning/*": READ,
+        "Performance/predictions/*": READ,
+        "Performance/reports/*": WRITE,
+    },
+}
+ITEMS = {
+    "Service": {ANALYTICS: {"GetItem", "Query", "PutItem", "UpdateItem"}, RECOMMENDATIONS: {"Scan"}},
+    "Enrichment": {ANALYTICS: {"GetItem", "PutItem"}},
+    "Ensemble": {},
+    "Backtesting": {
+        ANALYTICS: {"GetItem", "Query", "PutItem", "UpdateItem"},
+        RECOMMENDATIONS: {"GetItem", "Query", "PutItem", "UpdateItem"},
+    },
+    "Validation": {ANALYTICS: {"GetItem", "Query", "PutItem"}},
+}
+PARTITIONS = {
+    "Enrichment": ["RUN#*"],
+    "Backtesting": ["RUN#*", "LEDGER", "LIVE"],
+    "Validation": ["RUN#*", "LEDGER"],
+}
+
+
+def statements(assembly: Assembly, role: str) -> list[dict[str, Any]]:
+    """Statements of the role of an engine, actions and resources as lists, resources spelled readably."""
+    found = []
+    for name, policy in assembly.resources("AWS::IAM::Policy").items():
+        if name.startswith(f"{role}RoleDefaultPolicy"):
+            for statement in policy["PolicyDocument"]["Statement"]:
+                actions, resources = statement["Action"], statement["Resource"]
+                found.append(
+                    statement
+                    | {
+                        "Action": [actions] if isinstance(actions, str) else actions,
+                        "Resource": [spelled(r) for r in (resources if isinstance(resources, list) else [resources])],
+                    }
+                )
+    assert found, role
+    return found
+
+
+def spelled(resource: Any) -> str:
+    """Spell a resource: an imported store by its construct, anything else as it stands."""
+    match resource:
+        case str():
+            return resource
+        case {"Fn::ImportValue": name}:
+            export = name.rpartition("ExportsOutputFnGetAtt")[2]
+            return next(
+                store
+                for store in ("Artefacts", "Performance", "Datasets", ANALYTICS, RECOMMENDATIONS)
+                if export.startswith(store)
+            )
+        case {"Fn::Join": [_, parts]}:
+            return "".join(spelled(part) for part in parts)
+        case {"Ref": name} | {"Fn::GetAtt": [name, _]}:
+            return str(name)
+        case _:
+            raise NotImplementedError(resource)
+
+
+def test_nobody_may_do_everything(assembly: Assembly) -> None:
+    for stack in assembly.stacks:
+        for policy in assembly.resources("AWS::IAM::Policy", stack).values():
+            for statement in policy["PolicyDocument"]["Statement"]:
+                actions = statement["Action"]
+                for action in [actions] if isinstance(actions, str) else actions:
+                    assert "*" not in action, policy
+        for role in assembly.resources("AWS::IAM::Role", stack).values():
+            if stack == "Pipeline":
+                assert "ManagedPolicyArns" not in role
+
+
+def test_wildcard_resources_are_few_and_known(assembly: Assembly) -> None:
+    for role in OBJECTS:
+        for statement in statements(assembly, role):
+            if "*" in statement["Resource"]:
+                assert set(statement["Action"]) <= ON_ANYTHING, role
+
+
+def test_objects_by_prefix(assembly: Assembly) -> None:
+    for role, expected in OBJECTS.items():
+        found: dict[str, set[str]] = {}
+        for statement in statements(assembly, role):
+            objects = {action for action in statement["Action"] if action.startswith("s3:")} - {"s3:ListBucket"}
+            for resource in statement["Resource"] if objects else []:
+                found.setdefault(resource, set()).update(objects)
+        assert found == expected, role
+
+
+def test_a_missing_object_is_told_from_a_forbidden_one(assembly: Assembly) -> None:
+    """Without ListBucket on the whole bucket S3 answers 403 to a HEAD of what is not there."""
+    for role, expected in OBJECTS.items():
+        listed = {
+            resource
+            for statement in statements(assembly, role)
+            if "s3:ListBucket" in statement["Action"]
+            for resource in statement["Resource"]
+            if "Condition" not in statement
+        }
+        assert listed == {prefix.split("/")[0] for prefix in expected}, role
+
+
+def test_items_by_action_and_partition(assembly: Assembly) -> None:
+    for role, expected in ITEMS.items():
+        found: dict[str, set[str]] = {}
+        for statement in statements(assembly, role):
+            actions = {a.removeprefix("dynamodb:") for a in statement["Action"] if a.startswith("dynamodb:")}
+            for resource in statement["Resource"] if actions else []:
+                found.setdefault(resource, set()).update(actions)
+                keys = statement.get("Condition", {}).get("ForAllValues:StringLike", {}).get("dynamodb:LeadingKeys")
+                if resource == ANALYTICS:
+                    assert keys == PARTITIONS.get(role), role
+        assert found == expected, role
+
+
+def test_only_the_service_announces_and_starts(assembly: Assembly) -> None:
+    for role in OBJECTS:
+        actions = {action for statement in statements(assembly, role) for action in statement["Action"]}
+        others = {a for a in actions if not a.startswith(("s3:", "dynamodb:", "logs:", "xray:", "ec2:"))}
+        expected = {"sns:Publish", "kms:Decrypt", "kms:GenerateDataKey", "states:StartExecution"}
+        assert others == (expected if role == "Service" else set()), role
+        assert not any("Delete" in a and not a.startswith("ec2:") for a in actions)
+
+
+def test_machines_invoke_their_functions_only(assembly: Assembly) -> None:
+    for machine, count in (("Tuning", 5), ("Assessment", 4)):
+        (invoked,) = [
+            statement["Resource"]
+            for name, policy in assembly.resources("AWS::IAM::Policy").items()
+            if name.startswith(f"{machine}MachineRoleDefaultPolicy")
+            for statement in policy["PolicyDocument"]["Statement"]
+            if "lambda:InvokeFunction" in statement["Action"]
+        ]
+        assert len({spelled(resource).removesuffix(":*") for resource in invoked}) == count
