@@ -51,8 +51,10 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title:
     cells = [[cell(value) for value in row] for row in rows]
     numeric = [all(_is_number(row[i]) for row in cells) and bool(cells) for i in range(len(columns))]
     table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, header_style="dim")
-    for name, right in zip(columns, numeric, strict=True):
-        table.add_column(name, justify="right" if right else "left")
+    for position, (name, right) in enumerate(zip(columns, numeric, strict=True), start=1):
+        # A narrow terminal wraps the last column; no name and no number is ever cut.
+        last = position == len(columns)
+        table.add_column(name, justify="right" if right else "left", no_wrap=not last, overflow="fold")
     for row in cells:
         table.add_row(*map(escape, row))
     console.print(table)

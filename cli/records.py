@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from cli.console import cell, console, print_hint, print_table
+from cli.console import console, print_hint, print_table
 from cli.deployment import LOCAL, Deployment
 from cli.local_aws.place import Place
 from lambdas.adapters.analytics import gate_record
@@ -27,26 +27,24 @@ def print_gates(gates: list[GateRecord], expected: tuple[str, ...] = ()) -> None
     """Print each comparison of each gate, then each gate's reason, then what was not reached."""
     rows: list[list[object]] = []
     for gate in gates:
-        for position, check in enumerate(gate.checks or (None,)):
+        for position, check in enumerate(gate.checks):
             first = position == 0
             rows.append(
                 [
                     gate.gate if first else "",
-                    gate.verdict if first else "",
-                    check.metric if check else None,
-                    check.value if check else None,
-                    f"{check.comparison} {cell(check.threshold)}" if check else None,
-                    gate.base_rate if check and check.metric == "hit_rate" else None,
-                    check.kind if check else None,
-                    ("met" if check.passed else "missed") if check else None,
+                    check.metric,
+                    check.value,
+                    f"{check.comparison} {check.threshold:g}",
+                    gate.base_rate if check.metric == "hit_rate" else None,
+                    check.passed,
+                    gate.verdict.replace("_", " ") if first else "",
                 ]
             )
     if rows:
-        columns = ("gate", "verdict", "metric", "value", "asked", "base rate", "kind", "result")
-        print_table(columns, rows)
+        print_table(("gate", "metric", "value", "asked", "base\nrate", "met", "verdict"), rows)
         console.print()
     for gate in gates:
-        console.print(f"[{_STYLE[gate.verdict]}]{gate.verdict}[/]  {gate.gate}: ", end="")
+        console.print(f"[{_STYLE[gate.verdict]}]{gate.verdict.replace('_', ' ')}[/]  {gate.gate}: ", end="")
         console.print(gate.reason, markup=False)
     missing = [name for name in expected if name not in {gate.gate for gate in gates}]
     if gates and missing:

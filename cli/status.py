@@ -126,7 +126,7 @@ def attach(environment: str) -> Deployment:
 
 
 def _newest_recommendations(deployment: Deployment, sessions: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return what was published for the newest session, the most probable first."""
+    """Return what was published for the newest session, by rank."""
     if not sessions:
         return []
     pages = deployment.dynamodb.get_paginator("scan").paginate(
@@ -135,15 +135,13 @@ def _newest_recommendations(deployment: Deployment, sessions: list[dict[str, Any
         ExpressionAttributeValues=to_item({":id": sessions[0]["SK"], ":us": WRITTEN_BY}),
     )
     found = [from_item(item) for page in pages for item in page["Items"]]
-    return sorted(found, key=lambda item: (-float(item.get("probability", 0.0)), item["symbol"]))
+    return sorted(found, key=lambda item: int(item["rank"]))
 
 
 def _print_recommendations(recommendations: list[dict[str, Any]]) -> None:
     if not recommendations:
         return
     console.print()
-    columns = [
-        name for name in ("symbol", "probability", "entry_date", "exit_date", "status") if name in recommendations[0]
-    ]
+    columns = ("rank", "symbol", "probability", "entry_session", "maturity_session", "status")
     rows = [[item.get(name) for name in columns] for item in recommendations]
-    print_table(columns, rows, title=f"Recommendations of {recommendations[0]['recommendation_id'].partition('#')[0]}")
+    print_table(columns, rows, title=f"Recommendations of the session of {recommendations[0]['decision_session']}")

@@ -127,6 +127,7 @@ def _launch(place: Place, port: int | None) -> Emulator:
         # Folds run side by side, one process each: one thread a process, as a Lambda of 2 GB has about one core.
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
+        "OMP_WAIT_POLICY": "PASSIVE",  # waiting threads that spin would take the core from the other process
         "PYTHONUNBUFFERED": "1",
     }
     if place.log.exists():  # one run of the emulator a file, and the one before for those who look for a crash
