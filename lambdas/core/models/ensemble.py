@@ -143,7 +143,7 @@ def fit_and_predict_fold(
     settings: ModelSettings,
     seed: int,
     *,
-    n_threads: int = 2,
+    n_threads: int = 1,
 ) -> FoldPredictions:
     """Fit on the training part of a fold and predict its decisions.
 
@@ -157,7 +157,7 @@ def fit_and_predict_fold(
     seed : int
         Of everything random; see `derive_seed`.
     n_threads : int
-        At most so many threads. The result does not depend on it.
+        At most so many threads; the result does not depend on it. More than there are whole processors is slow.
 
     Raises
     ------
@@ -185,7 +185,7 @@ def fit_candidate(
     settings: ModelSettings,
     seed: int,
     *,
-    n_threads: int = 2,
+    n_threads: int = 1,
 ) -> EnsembleModel:
     """Fit the ensemble on the training part of a fold; parameters and errors are those of `fit_and_predict_fold`."""
     first, last = training_span(market, holdout, settings.portfolio.horizon)

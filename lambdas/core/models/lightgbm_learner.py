@@ -30,7 +30,7 @@ class LightGBMLearner(Learner):
         l2: float = 5.0,
         horizon: int = 21,
         seed: int = 0,
-        n_threads: int = 2,
+        n_threads: int = 1,
     ) -> None:
         self.learning_rate = learning_rate
         self.num_leaves = num_leaves

@@ -53,7 +53,7 @@ class NetworkLearner(Learner):
         n_members: int = 3,
         horizon: int = 21,
         seed: int = 0,
-        n_threads: int = 2,
+        n_threads: int = 1,
     ) -> None:
         self.learning_rate = learning_rate
         self.width = width
@@ -109,7 +109,7 @@ class NetworkLearner(Learner):
         generators = [
             torch.Generator().manual_seed(derive_seed(self.seed, "member", member)) for member in range(self.n_members)
         ]
-        layers = self._initial_layers(inputs.shape[1], float(y.mean()), generators)
+        layers = self._initial_layers(inputs.shape[1], float(np.average(y, weights=weight)), generators)
         optimiser = torch.optim.AdamW(
             [
                 {"params": [w for w, _ in layers], "weight_decay": self.weight_decay},

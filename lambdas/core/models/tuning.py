@@ -72,7 +72,7 @@ def tune_hyperparameters(
     seed: int,
     deadline: Callable[[], float] | None = None,
     *,
-    n_threads: int = 2,
+    n_threads: int = 1,
 ) -> TuningOutcome:
     """Search each learner's hyper-parameters for the Sharpe ratio of the portfolio it would have recommended.
 
@@ -91,7 +91,7 @@ def tune_hyperparameters(
     deadline : callable, optional
         Remaining seconds. No trial is begun that would probably not end in time.
     n_threads : int
-        At most so many threads. The result does not depend on it.
+        At most so many threads; the result does not depend on it. More than there are whole processors is slow.
 
     Returns
     -------

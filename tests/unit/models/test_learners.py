@@ -1,0 +1,253 @@
+"""The three learners behind one interface."""
+
+# ruff: noqa: N803, N806
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.base import clone
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import cross_val_predict
+
+from lambdas.core.errors import TrainingFailedError
+from lambdas.core.models.learner import Learner, area_under_curve, stopping_split
+from lambdas.core.models.learners import LEARNERS, logits
+from lambdas.core.models.lightgbm_learner import LightGBMLearner
+from lambdas.core.models.network_learner import NetworkLearner
+from lambdas.core.models.network_weights import NetworkWeights, Preprocessing
+from lambdas.core.models.xgboost_learner import XGBoostLearner
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*set_num_threads")
+ALL = pytest.mark.parametrize("make", list(LEARNERS.values()), ids=list(LEARNERS))
+Make = Callable[..., Learner]
+
+
+def rows(seed: int, n_dates: int = 120, n_symbols: int = 10, strength: float = 1.0) -> tuple[np.ndarray, ...]:
+    rng = np.random.default_rng(seed)
+    n = n_dates * n_symbols
+    X = rng.normal(size=(n, 6)).astype(np.float32)
+    odds = strength * (X[:, 0] - 0.7 * X[:, 1])
+    y = (rng.random(n) < 1 / (1 + np.exp(-odds))).astype(float)
+    X[rng.random(X.shape) < 0.05] = np.nan
+    return X, y, np.repeat(np.arange(n_dates) * 3, n_symbols)
+
+
+@ALL
+def test_it_learns_and_takes_missing_values(make: Make) -> None:
+    X, y, decisions = rows(0)
+    X_new, y_new, _ = rows(1)
+    learner = make(seed=1, horizon=5, n_threads=1).fit(X, y, decisions=decisions)
+    probability = learner.predict_proba(X_new)
+    assert probability.shape == (len(X_new), 2)
+    np.testing.assert_allclose(probability.sum(axis=1), 1.0)
+    assert roc_auc_score(y_new, probability[:, 1]) > 0.72  # knowing the odds would reach 0.76
+    assert learner.predict_proba(np.full((2, 6), np.nan, np.float32)).shape == (2, 2)
+    assert learner.predict_proba(X_new[:0]).shape == (0, 2)
+    np.testing.assert_array_equal(learner.predict(X_new), (probability[:, 1] >= 0.5).astype(int))
+
+
+@ALL
+def test_the_same_seed_gives_the_same_bytes_with_one_thread_and_with_two(make: Make, tmp_path: Path) -> None:
+    X, y, decisions = rows(0, n_dates=200, n_symbols=20)
+    saved, predicted = [], []
+    for run, n_threads in enumerate((1, 1, 2)):
+        learner = make(seed=3, horizon=5, n_threads=n_threads).fit(X, y, decisions=decisions)
+        folder = tmp_path / str(run)
+        folder.mkdir()
+        learner.save(folder)
+        saved.append((folder / learner.file_name).read_bytes())
+        predicted.append(learner.predict_proba(X))
+    assert saved[0] == saved[1] == saved[2]
+    np.testing.assert_array_equal(predicted[0], predicted[1])
+    np.testing.assert_array_equal(predicted[0], predicted[2])
+    other = make(seed=4, horizon=5, n_threads=1).fit(X, y, decisions=decisions)
+    assert not np.array_equal(other.predict_proba(X), predicted[0]), "the seed is not used"
+
+
+@ALL
+def test_saved_and_restored_predicts_the_same_bits(make: Make, tmp_path: Path) -> None:
+    X, y, decisions = rows(0)
+    X[:, 3] = 1.0
+    learner = make(seed=1, horizon=5, n_threads=1).fit(X, y, decisions=decisions)
+    learner.save(tmp_path)
+    again = type(learner).restore(tmp_path, learner.state(), n_threads=1)
+    np.testing.assert_array_equal(again.predict_proba(X), learner.predict_proba(X))
+
+
+@ALL
+def test_constant_and_missing_features_change_nothing(make: Make) -> None:
+    X, y, decisions = rows(0)
+    useless = np.full((len(X), 2), np.nan, np.float32)
+    useless[:, 1] = 7.0
+    useless[::5, 1] = np.nan
+    wide = np.hstack([useless, X])
+    plain = make(seed=1, horizon=5, n_threads=1).fit(X, y, decisions=decisions)
+    padded = make(seed=1, horizon=5, n_threads=1).fit(wide, y, decisions=decisions)
+    assert padded.columns_.tolist() == [2, 3, 4, 5, 6, 7]
+    np.testing.assert_array_equal(plain.predict_proba(X), padded.predict_proba(wide))
+
+
+@ALL
+def test_what_cannot_be_learned_is_a_named_error(make: Make) -> None:
+    X, y, _ = rows(0, n_dates=20)
+    with pytest.raises(TrainingFailedError, match="must hold both 0 and 1"):
+        make().fit(X, np.ones_like(y))
+    with pytest.raises(TrainingFailedError, match="all 6 features are constant or missing"):
+        make().fit(np.ones_like(X), y)
+    X[3, 2] = np.inf
+    with pytest.raises(TrainingFailedError, match="feature column 2 holds an infinite value"):
+        make().fit(X, y)
+    with pytest.raises(TrainingFailedError, match="rows"):
+        make().fit(X[:5, :2], y)
+
+
+@ALL
+def test_it_is_a_scikit_learn_classifier(make: Make) -> None:
+    X, y, _ = rows(0, n_dates=40)
+    learner = make(seed=9, n_threads=1)
+    copy = clone(learner)
+    assert copy.get_params() == learner.get_params()
+    assert copy.set_params(seed=2).seed == 2
+    out = cross_val_predict(learner, X, y.astype(int), cv=3, method="predict_proba")
+    assert roc_auc_score(y, out[:, 1]) > 0.65
+
+
+@ALL
+def test_weights_count(make: Make) -> None:
+    X, y, _ = rows(0, n_dates=60, strength=0.2)
+    heavy = make(seed=1, n_threads=1).fit(X, y, sample_weight=np.where(y > 0, 5.0, 1.0))
+    plain = make(seed=1, n_threads=1).fit(X, y)
+    # Half of the rows are hits; counted five times they are 83 %, which trees with an L2 penalty stay short of.
+    assert plain.predict_proba(X)[:, 1].mean() == pytest.approx(y.mean(), abs=0.02)
+    assert 0.74 < heavy.predict_proba(X)[:, 1].mean() < 0.84
+
+
+@ALL
+def test_early_stopping_sees_the_newest_dates_only_after_the_gap(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    X, y, decisions = rows(0)
+    X[:, 5] = decisions
+    seen: dict[str, np.ndarray] = {}
+    original = make._best_rounds
+
+    def spy(self: Learner, X: np.ndarray, y: np.ndarray, w: np.ndarray, X_stop: np.ndarray, y_stop: np.ndarray) -> int:
+        seen.update(train=X[:, 5], stop=X_stop[:, 5])
+        return original(self, X, y, w, X_stop, y_stop)
+
+    monkeypatch.setattr(make, "_best_rounds", spy)
+    make(horizon=5, n_threads=1).fit(X, y, decisions=decisions)
+    assert seen["train"].max() + 1 + 5 <= seen["stop"].min()
+    assert seen["stop"].max() == decisions.max()
+
+
+@settings(max_examples=80, deadline=None)
+@given(n_dates=st.integers(2, 200), n_symbols=st.integers(1, 4), stride=st.integers(1, 7), horizon=st.integers(1, 40))
+def test_the_stopping_slice_is_purged(n_dates: int, n_symbols: int, stride: int, horizon: int) -> None:
+    decisions = np.repeat(np.arange(n_dates) * stride, n_symbols)
+    y = (np.arange(len(decisions)) % 2).astype(float)
+    y[::3] = 1 - y[::3]
+    split = stopping_split(decisions, y, horizon)
+    if split is None:
+        return
+    before, after = decisions[split[0]], decisions[split[1]]
+    assert before.max() + 1 + horizon <= after.min()
+    assert before.max() + stride + 1 + horizon > after.min(), "a date is wasted"
+    assert set(before).isdisjoint(after)
+    assert after.max() == decisions.max()
+
+
+def test_no_stopping_slice_with_one_class() -> None:
+    decisions = np.repeat(np.arange(100), 3)
+    y = np.ones(300)
+    y[:100:2] = 0
+    assert stopping_split(decisions, y, 5) is None
+    y[-5:] = 0
+    assert stopping_split(decisions, y, 5) is not None
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 5)), min_size=4, max_size=40))
+def test_area_under_curve_equals_scikit_learn(pairs: list[tuple[bool, int]]) -> None:
+    y = np.array([float(a) for a, _ in pairs])
+    score = np.array([float(b) for _, b in pairs])
+    if 0 < y.sum() < len(y):
+        assert area_under_curve(y, score) == pytest.approx(roc_auc_score(y, score))
+
+
+# ---- the network ---------------------------------------------------------------------------------------------------
+
+
+def test_inference_without_torch_equals_torch() -> None:
+    X, y, decisions = rows(0)
+    learner = NetworkLearner(seed=1, horizon=5, n_members=3).fit(X, y, decisions=decisions)
+    inputs = torch.from_numpy(learner.weights_.preprocessing.transform(X))
+    members = []
+    for member in range(3):
+        modules: list[torch.nn.Module] = []
+        for weight, bias in learner.weights_.layers:
+            linear = torch.nn.Linear(weight.shape[1], weight.shape[2])
+            linear.weight.data = torch.from_numpy(weight[member].T.copy())
+            linear.bias.data = torch.from_numpy(bias[member, 0].copy())
+            modules += [linear, torch.nn.SiLU()]
+        members.append(torch.sigmoid(torch.nn.Sequential(*modules[:-1])(inputs)).detach().numpy()[:, 0])
+    np.testing.assert_allclose(learner.predict_proba(X)[:, 1], np.mean(members, axis=0), atol=2e-6)
+    assert np.abs(members[0] - members[1]).max() > 1e-3, "members are copies of each other"
+
+
+def test_preprocessing_of_a_column_by_hand() -> None:
+    column = np.arange(1001, dtype=np.float32)
+    X = np.column_stack([column, np.where(column % 2 == 0, np.nan, column)]).astype(np.float32)
+    fitted = Preprocessing.fit(X)
+    assert fitted.indicated.tolist() == [1]
+    assert fitted.center.tolist() == [500.0, 500.0]
+    assert fitted.scale[0] == pytest.approx(500 / 1.349)
+    out = fitted.transform(np.array([[500.0, np.nan], [-1e9, 1e9], [500 + 500 / 1.349, 500.0]], np.float32))
+    assert out.shape == (3, 3)
+    np.testing.assert_allclose(out[0], [0, 0, 1])
+    np.testing.assert_allclose(out[1], [-495 / 500 * 1.349, fitted.transform(X)[:, 1].max(), 0], rtol=1e-5)
+    np.testing.assert_allclose(out[2], [1, 0, 0], atol=1e-6)
+
+
+def test_preprocessing_takes_two_valued_and_heavy_tailed_columns() -> None:
+    X = np.zeros((1000, 2), np.float32)
+    X[:30, 0] = 1.0
+    X[:, 1] = np.random.default_rng(0).standard_cauchy(1000)
+    out = Preprocessing.fit(X).transform(X)
+    assert np.isfinite(out).all()
+    assert np.abs(out).max() <= 5
+    assert out[:, 0].std() > 0.1
+
+
+def test_a_network_that_diverges_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    X, y, _ = rows(0, n_dates=30)
+    original = NetworkLearner._initial_layers
+
+    def exploding(self: NetworkLearner, *arguments: object) -> list[tuple[torch.Tensor, torch.Tensor]]:
+        layers = original(self, *arguments)  # type: ignore[arg-type]
+        layers[0][0].data.fill_(float("inf"))
+        return layers
+
+    monkeypatch.setattr(NetworkLearner, "_initial_layers", exploding)
+    with pytest.raises(TrainingFailedError, match="network: diverged in epoch 1"):
+        NetworkLearner().fit(X, y)
+
+
+def test_probabilities_that_are_not_finite_are_refused() -> None:
+    X, y, _ = rows(0, n_dates=30)
+    learner = NetworkLearner(n_members=1).fit(X, y)
+    broken = [(w.copy(), b.copy()) for w, b in learner.weights_.layers]
+    broken[2][1][:] = np.nan
+    learner.weights_ = NetworkWeights(learner.weights_.preprocessing, tuple(broken))
+    with pytest.raises(TrainingFailedError, match="300 probabilities are not finite"):
+        logits(learner, X)
+
+
+def test_leaves_are_shares_of_the_rows() -> None:
+    assert XGBoostLearner(min_leaf_share=0.01)._parameters(np.ones(4000))["min_child_weight"] == pytest.approx(10)
+    assert LightGBMLearner(min_leaf_share=0.01)._parameters(4000)["min_data_in_leaf"] == 40
