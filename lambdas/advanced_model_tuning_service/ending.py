@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 from lambdas.adapters.analytics import gate_record, now
 from lambdas.adapters.models import MANIFEST
-from lambdas.advanced_model_tuning_service.report import write_report
+from lambdas.advanced_model_tuning_service.report import PAGE, write_report
 from lambdas.contracts.metrics import Metric
 from lambdas.contracts.tuning_run import (
     FailRequest,
@@ -26,6 +26,8 @@ from lambdas.runtime.stores import Stores
 
 PROMOTION_GATES: tuple[str, ...] = tuple(gate for gate in get_args(GateName) if gate != "live")
 MAX_CAUSE = 2000
+UNREPORTED = ("ASSESSED", "DRY_RUN", "NOTHING")
+"""Ends without gates to report on; their message says all."""
 
 
 @step(PromoteRequest, OutcomeResult)
@@ -135,8 +137,10 @@ def conclude(stores: Stores, run_id: str) -> OutcomeResult:
     """Write the report of a run that has ended and announce it once; safe to repeat from any point."""
     run = stores.analytics.run(run_id) or {}
     outcome, message = run["outcome"], run["message"]
-    report_uri = write_report(stores, run) if outcome not in ("DRY_RUN", "NOTHING") else None
+    report_uri = None if outcome in UNREPORTED else stores.reports.uri(run_id, PAGE)
     if "announced_at" not in run:
+        if report_uri is not None:
+            write_report(stores, run)
         announce(stores, run_id, outcome, announcement(run, report_uri, stores))
         stores.analytics.mark_announced(run_id)
     return OutcomeResult(outcome=outcome, champion=run["champion"], message=message, report_uri=report_uri)

@@ -9,6 +9,8 @@ from lambdas.adapters.analytics import gate_record
 from lambdas.core.values import GateRecord, Verdict
 from lambdas.runtime.stores import Stores
 
+PAGE = "report.html"
+
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; color: #1c2530; }
 table { border-collapse: collapse; width: 100%; margin: .5rem 0 2rem; }
@@ -34,8 +36,8 @@ RUN_FACTS = (
 )
 
 
-def write_report(stores: Stores, run: dict[str, Any]) -> str:
-    """Write `report.json` and `report.html` of a run that has ended, and return the URI of the page."""
+def write_report(stores: Stores, run: dict[str, Any]) -> None:
+    """Write `report.json` and `report.html` of a run that has ended."""
     run_id = run["run_id"]
     gates = [gate_record(item) for item in stores.analytics.gates(run_id).values()]
     evaluation = stores.reports.find(stores.reports.uri(run_id, "evaluation.json")) or {}
@@ -47,10 +49,7 @@ def write_report(stores: Stores, run: dict[str, Any]) -> str:
         "validation": validation.get("validation"),
     }
     stores.reports.write(stores.reports.uri(run_id, "report.json"), report)
-    page = render(report, gates)
-    uri = stores.reports.uri(run_id, "report.html")
-    stores.reports.write(uri, page)
-    return uri
+    stores.reports.write(stores.reports.uri(run_id, PAGE), render(report, gates))
 
 
 def render(report: dict[str, Any], gates: list[GateRecord]) -> str:

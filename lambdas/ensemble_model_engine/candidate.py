@@ -20,6 +20,7 @@ from lambdas.ensemble_model_engine.folds import as_parquet, key_of, read_hyperpa
 from lambdas.runtime.market import load_market, load_quality
 from lambdas.runtime.step import step
 from lambdas.runtime.stores import Stores
+from lambdas.runtime.threads import available_threads
 
 RECORDED_METRICS = ("hit_rate", "base_rate", "matched_skill", "sharpe_ratio", "max_drawdown", "rank_ic")
 """Of the walk-forward that led to the candidate, in its manifest."""
@@ -63,6 +64,7 @@ def fit_and_store(
         read_hyperparameters(request.hyperparameters_uri, stores),
         stores.settings,
         seed,
+        n_threads=available_threads(),
     )
     folder = fresh_folder("candidate")
     manifest = save_model(
@@ -111,7 +113,7 @@ def predict_fold(market: MarketView, version: str, fold: FoldPlan, stores: Store
     """Predict the decisions of a fold with a stored model."""
     sessions = market.features.sessions
     decided = sessions[(sessions >= pd.Timestamp(fold.first_decision)) & (sessions <= pd.Timestamp(fold.last_decision))]
-    model = load_model(stores.models.download(version))
+    model = load_model(stores.models.download(version), n_threads=available_threads())
     return model.predict(market.features, decided, market.eligible).assign(fold=fold.number)
 
 
@@ -132,7 +134,7 @@ def recommend(request: RecommendRequest, stores: Stores) -> RecommendResult:
     uri = stores.predictions.uri(key)
     facts = stores.predictions.facts(uri)
     if facts is None:
-        model = load_model(stores.models.download(request.version))
+        model = load_model(stores.models.download(request.version), n_threads=available_threads())
         predictions = model.predict(market.features, market.features.sessions[-1:], market.eligible)
         ranked = predictions.sort_values(["probability", "symbol"], ascending=[False, True], ignore_index=True)
         facts = stores.predictions.save(as_parquet(ranked), uri, {"n_predictions": len(ranked)})

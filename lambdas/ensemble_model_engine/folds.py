@@ -21,6 +21,7 @@ from lambdas.runtime.market import load_market
 from lambdas.runtime.observability import count
 from lambdas.runtime.step import step
 from lambdas.runtime.stores import Stores
+from lambdas.runtime.threads import available_threads
 
 RESERVED_SECONDS = 60.0
 """Kept back from a search's time, to store what it found."""
@@ -39,6 +40,7 @@ def tune(request: TuneRequest, stores: Stores) -> TuneResult:
             stores.settings,
             seed_of(request.dataset_uri, stores, "tuning", request.point.number),
             deadline=lambda: stores.remaining_seconds() - RESERVED_SECONDS,
+            n_threads=available_threads(),
         )
         found = stores.tuning.save(uri, outcome.model_dump(mode="json"))
         count(Metric.TRIALS, outcome.trials)
@@ -65,6 +67,7 @@ def fit_fold(request: FitFoldRequest, stores: Stores) -> FitFoldResult:
             read_hyperparameters(request.hyperparameters_uri, stores),
             stores.settings,
             seed_of(request.dataset_uri, stores, request.fold.number),
+            n_threads=available_threads(),
         )
         facts = stores.predictions.save(
             as_parquet(fitted.predictions),

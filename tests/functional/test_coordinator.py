@@ -10,7 +10,7 @@ from typing import Any
 
 import boto3
 import pytest
-from conftest import NAMES, Account, call
+from in_memory_account import NAMES, Account, call
 
 from lambdas.adapters.errors import StoreAccessError
 from lambdas.advanced_model_tuning_service.handler import handler

@@ -14,16 +14,16 @@ from typing import Any
 import boto3
 import pytest
 from botocore.client import BaseClient
-from conftest import NAMES, Account
 from hypothesis import given
 from hypothesis import strategies as st
+from in_memory_account import NAMES, Account
 
 from lambdas.adapters.dynamodb import from_item, to_item
 from lambdas.adapters.objects import INDEX
 from lambdas.core.errors import ArtefactIntegrityError, InvalidRequestError
 
 
-@pytest.fixture()
+@pytest.fixture
 def folder(tmp_path: Path) -> Path:
     folder = tmp_path / "data"
     folder.mkdir()
@@ -157,9 +157,7 @@ class TestLedger:
         assert ledger.add("search-1", trials=24, run_id="run-2") == 24
         assert ledger.add("search-2", trials=8, run_id="run-2") == 32
 
-    def test_no_count_is_lost_among_concurrent_runs(
-        self, account: Account, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_no_count_is_lost_among_concurrent_runs(self, account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
         """Every search arrives twice, from eight threads at once, as retries and parallel runs do.
 
         moto does not lock its tables as DynamoDB does, so one call is made at a time; what a caller does with several
