@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cli import run
+from cli import records, run
 from cli.console import console, print_table
 from cli.deployment import LOCAL, Deployment, connect, environment_name
 from cli.local_aws import application, emulator
@@ -16,6 +16,7 @@ from lambdas.adapters.dynamodb import from_item, to_item
 from lambdas.contracts.outputs import StackOutput
 from lambdas.contracts.storage import WRITTEN_BY
 from lambdas.contracts.tuning_run import TuningRequest
+from lambdas.core.errors import InvalidInputError
 
 app = typer.Typer()
 local = typer.Typer(help="The local AWS: an emulator on loopback, its state kept between runs.", no_args_is_help=True)
@@ -63,6 +64,29 @@ def status(
         ],
         title="Last runs",
     )
+
+
+@app.command()
+def report(
+    run_id: Annotated[str, typer.Argument(help="As `amts run` and `amts status` print it.")],
+    out: Annotated[Path | None, typer.Option("--out", help="Folder for the report. Default: .local/reports.")] = None,
+    json_file: run.JsonOption = None,
+    env: run.EnvOption = None,
+) -> None:
+    """Fetch the evidence report of a run that has ended, and print its verdicts."""
+    run.check_output(json_file)
+    deployment = attach(environment_name(env))
+    record = deployment.analytics.run(run_id)
+    if record is None:
+        raise InvalidInputError(f"there is no run {run_id!r} in {deployment.environment}; `amts status` lists the last")
+    gates = records.gates_of(deployment, run_id)
+    records.print_gates(gates, expected=records.TUNING_GATES if record.get("kind") == "tune" else ())
+    console.print(f"\n[bold]{record.get('outcome', 'running')}[/]  ", end="")
+    console.print(record.get("message") or record.get("explanation"), markup=False)
+    files = records.fetch_report(deployment, run_id, out)
+    records.print_report_place(files)
+    if json_file:
+        run.write_json(json_file, records.run_as_json(deployment, run_id, record.get("outcome", "running"), files))
 
 
 @app.command()
