@@ -57,7 +57,7 @@ def fit_and_store(
 ) -> dict[str, Any]:
     """Fit, store the artefact, load it again and predict: what is validated is what would be deployed."""
     market = load_market(stores, request.dataset_uri)
-    seed = seed_of(request.dataset_uri, stores, request.holdout.number)
+    seed = seed_of(request.dataset_uri, stores)
     model = ensemble.fit_candidate(
         market,
         request.holdout,

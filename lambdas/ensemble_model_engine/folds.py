@@ -38,7 +38,7 @@ def tune(request: TuneRequest, stores: Stores) -> TuneResult:
             load_market(stores, request.dataset_uri),
             request.point,
             stores.settings,
-            seed_of(request.dataset_uri, stores, "tuning", request.point.number),
+            seed_of(request.dataset_uri, stores),
             deadline=lambda: stores.remaining_seconds() - RESERVED_SECONDS,
             n_threads=available_threads(),
         )
@@ -66,7 +66,7 @@ def fit_fold(request: FitFoldRequest, stores: Stores) -> FitFoldResult:
             request.fold,
             read_hyperparameters(request.hyperparameters_uri, stores),
             stores.settings,
-            seed_of(request.dataset_uri, stores, request.fold.number),
+            seed_of(request.dataset_uri, stores),
             n_threads=available_threads(),
         )
         facts = stores.predictions.save(
@@ -88,9 +88,9 @@ def key_of(kind: str, dataset_uri: str, stores: Stores, plan: FoldPlan | TuningP
     return reuse_key(kind, hash_of_uri(dataset_uri), settings_hash(stores.settings), code_version(), plan, *more)
 
 
-def seed_of(dataset_uri: str, stores: Stores, *parts: str | int) -> int:
-    """Return the seed of a search or a fold: the configured one, mixed with the data and with what it is for."""
-    return derive_seed(stores.settings.tuning.seed, hash_of_uri(dataset_uri), *parts)
+def seed_of(dataset_uri: str, stores: Stores) -> int:
+    """Return the seed of a run, as `walk_forward` of the core has it: the configured one, mixed with the data."""
+    return derive_seed(stores.settings.tuning.seed, hash_of_uri(dataset_uri))
 
 
 def read_hyperparameters(uri: str, stores: Stores) -> Hyperparameters:

@@ -18,9 +18,12 @@ from in_memory_account import NAMES, Account, call, deployed
 from lambdas.adapters.dynamodb import from_item
 from lambdas.backtesting_engine.handler import handler as backtesting
 from lambdas.contracts.base import MAX_RESULT_BYTES
-from lambdas.core.market_data.dataset import write_dataset
+from lambdas.core.features import build_features
+from lambdas.core.market_data.dataset import dataset_hash, read_dataset, write_dataset
 from lambdas.core.market_data.sources import SimulatedSource
+from lambdas.core.models.market_view import market_view
 from lambdas.core.settings import ModelSettings
+from lambdas.core.walk_forward import walk_forward
 from lambdas.ensemble_model_engine.handler import handler as ensemble
 
 SMALL = ModelSettings.model_validate(
@@ -105,6 +108,21 @@ class TestPlantedSignal:
         assert [gate["gate"] for gate in report["gates"]] == GATES
         assert report["evaluation"]["pooled"]["hit_rate"] == world.run.result("evaluate")["hit_rate"]
         assert report["run"]["outcome"] == "PROMOTED"
+
+    def test_the_steps_predict_what_the_core_predicts_in_one_go(self, world: World) -> None:
+        """Fanned out over functions, through Parquet and a stored artefact, or in one process: the same numbers."""
+        dataset = read_dataset(world.folder)
+        whole = walk_forward(
+            market_view(dataset, build_features(dataset), SMALL.portfolio),
+            LAST,
+            SMALL,
+            dataset_hash(dataset),
+            n_threads=1,
+        ).predictions
+        fitted = [result for _, event, result in world.run.steps if event["action"] in ("fit_fold", "fit_candidate")]
+        predictions = world.account.stores.predictions
+        steps = pd.concat([pd.read_parquet(predictions.download(result["predictions_uri"])) for result in fitted])
+        pd.testing.assert_frame_equal(steps.reset_index(drop=True), whole, check_exact=True, check_dtype=False)
 
     def test_results_are_small(self, world: World) -> None:
         sizes = {event["action"]: len(json.dumps(result)) for _, event, result in world.run.steps}
