@@ -66,13 +66,16 @@ class SimulatedSource:
     ----------
     seed : int
         Decides every path. The same seed gives the same market on every machine.
+    n_symbols : int
+        With 100 the top tenth is broad enough that chance alone rarely hides the signal in a holdout of 90 days: a
+        plain LightGBM passed every gate in 8 of 8 markets, with 60 symbols in 6 of 8.
     signal_rank_ic : float
         Mean over dates of the Spearman correlation between the hidden expected return and the return of the next 21
         sessions; 0 is a null market, in which nothing can be predicted.
     """
 
     seed: int = 0
-    n_symbols: int = 60
+    n_symbols: int = 100
     signal_rank_ic: float = 0.25
     first: dt.date = dt.date(2010, 1, 4)
     last: dt.date = dt.date(2019, 12, 31)
