@@ -130,7 +130,7 @@ class ImageSettings(Group):
 
 
 class AppSettings(BaseSettings):
-    """Settings of one environment. The table in docs/operations.md is made from the field names here."""
+    """Settings of one environment."""
 
     model_config = SettingsConfigDict(
         env_prefix="AMTS_",

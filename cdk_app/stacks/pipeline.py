@@ -141,7 +141,7 @@ class PipelineStack(cdk.Stack):
         """Each function by itself: what it reads, what it writes. Nobody deletes anything."""
         service, enrichment, ensemble = self.engines.service, self.engines.enrichment, self.engines.ensemble
         backtesting, validation = self.engines.backtesting, self.engines.validation
-        run_records = (f"{AnalyticsKey.RUN}*",)
+        runs = f"{AnalyticsKey.RUN}*"
 
         data.datasets.allow_read(service, DatasetsPrefix.UPLOADS)
         data.performance.allow_write(service, PerformancePrefix.REPORTS)
@@ -154,29 +154,24 @@ class PipelineStack(cdk.Stack):
 
         data.datasets.allow_read(enrichment, DatasetsPrefix.UPLOADS)
         data.datasets.allow_write(enrichment, DatasetsPrefix.RAW, DatasetsPrefix.DATASETS)
-        data.analytics.allow(enrichment, "GetItem", "PutItem", partitions=run_records)
+        data.analytics.allow(enrichment, "PutItem", partitions=(runs,))
 
         data.datasets.allow_read(ensemble, DatasetsPrefix.DATASETS)
         data.performance.allow_write(ensemble, PerformancePrefix.TUNING, PerformancePrefix.PREDICTIONS)
+        data.performance.allow_read(ensemble, PerformancePrefix.REPORTS)
         data.artefacts.allow_write(ensemble, ArtefactsPrefix.MODELS)
 
         data.datasets.allow_read(backtesting, DatasetsPrefix.DATASETS)
-        data.performance.allow_read(backtesting, PerformancePrefix.TUNING, PerformancePrefix.PREDICTIONS)
+        data.performance.allow_read(backtesting, PerformancePrefix.PREDICTIONS)
         data.performance.allow_write(backtesting, PerformancePrefix.REPORTS)
-        data.analytics.allow(
-            backtesting,
-            "GetItem",
-            "Query",
-            "PutItem",
-            "UpdateItem",
-            partitions=(*run_records, AnalyticsKey.LEDGER, AnalyticsKey.LIVE),
-        )
-        data.recommendations.allow(backtesting, "GetItem", "Query", "PutItem", "UpdateItem")
+        counted = (runs, AnalyticsKey.LEDGER, AnalyticsKey.LIVE)
+        data.analytics.allow(backtesting, "GetItem", "Query", "PutItem", "UpdateItem", partitions=counted)
+        data.recommendations.allow(backtesting, "PutItem", "UpdateItem")
 
         data.datasets.allow_read(validation, DatasetsPrefix.DATASETS)
-        data.performance.allow_read(validation, PerformancePrefix.TUNING, PerformancePrefix.PREDICTIONS)
+        data.performance.allow_read(validation, PerformancePrefix.PREDICTIONS)
         data.performance.allow_write(validation, PerformancePrefix.REPORTS)
-        data.analytics.allow(validation, "GetItem", "Query", "PutItem", partitions=(*run_records, AnalyticsKey.LEDGER))
+        data.analytics.allow(validation, "Query", "PutItem", partitions=(runs,))
 
     def _schedule(self, settings: AppSettings) -> None:
         clock = settings.schedule

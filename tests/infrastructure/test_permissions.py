@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import ast
+from pathlib import Path
 from typing import Any
 
+import pytest
 from assemblies import Assembly
+from conftest import ROOT
 
 ANALYTICS, RECOMMENDATIONS = "Analytics", "Recommendations"
 READ = {"s3:GetObject"}
@@ -25,36 +29,42 @@ OBJECTS = {
     "Ensemble": {
         "Datasets/datasets/*": READ,
         "Performance/tuning/*": WRITE,
+        "Performance/reports/*": READ,
         "Performance/predictions/*": WRITE,
         "Artefacts/models/*": WRITE,
     },
     "Backtesting": {
         "Datasets/datasets/*": READ,
-        "Performance/tuning/*": READ,
         "Performance/predictions/*": READ,
         "Performance/reports/*": WRITE,
     },
     "Validation": {
         "Datasets/datasets/*": READ,
-        "Performance/tuning/*": READ,
         "Performance/predictions/*": READ,
         "Performance/reports/*": WRITE,
     },
 }
 ITEMS = {
     "Service": {ANALYTICS: {"GetItem", "Query", "PutItem", "UpdateItem"}, RECOMMENDATIONS: {"Scan"}},
-    "Enrichment": {ANALYTICS: {"GetItem", "PutItem"}},
+    "Enrichment": {ANALYTICS: {"PutItem"}},
     "Ensemble": {},
     "Backtesting": {
         ANALYTICS: {"GetItem", "Query", "PutItem", "UpdateItem"},
-        RECOMMENDATIONS: {"GetItem", "Query", "PutItem", "UpdateItem"},
+        RECOMMENDATIONS: {"PutItem", "UpdateItem"},
     },
-    "Validation": {ANALYTICS: {"GetItem", "Query", "PutItem"}},
+    "Validation": {ANALYTICS: {"Query", "PutItem"}},
+}
+PACKAGES = {
+    "Service": "advanced_model_tuning_service",
+    "Enrichment": "fundamental_data_enrichment",
+    "Ensemble": "ensemble_model_engine",
+    "Backtesting": "backtesting_engine",
+    "Validation": "market_validation_engine",
 }
 PARTITIONS = {
     "Enrichment": ["RUN#*"],
     "Backtesting": ["RUN#*", "LEDGER", "LIVE"],
-    "Validation": ["RUN#*", "LEDGER"],
+    "Validation": ["RUN#*"],
 }
 
 
@@ -94,6 +104,54 @@ def spelled(resource: Any) -> str:
             return str(name)
         case _:
             raise NotImplementedError(resource)
+
+
+def stores_used_by(package: str) -> set[str]:
+    """Return the stores that the code of a function reaches: `stores.<name>`, its own and of what it calls."""
+    market = functions_of(ROOT / "lambdas" / "runtime" / "market.py")
+    used: set[str] = set()
+    for file in (ROOT / "lambdas" / package).glob("*.py"):
+        tree = ast.parse(file.read_text())
+        used |= stores_in(tree)
+        for name in {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)} & set(market):
+            used |= stores_in(market[name])
+    return used
+
+
+def functions_of(file: Path) -> dict[str, ast.AST]:
+    return {node.name: node for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.FunctionDef)}
+
+
+def stores_in(tree: ast.AST) -> set[str]:
+    return {
+        node.attr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "stores"
+    }
+
+
+@pytest.mark.parametrize(("role", "package"), sorted(PACKAGES.items()))
+def test_a_function_may_use_the_stores_of_its_code_and_no_others(prod: Assembly, role: str, package: str) -> None:
+    """An emulator allows everything: that a permission is missing, or is not needed, would show on AWS only."""
+    used = stores_used_by(package)
+    assert "analytics" in used or role == "Ensemble"
+    granted = {action for statement in statements(prod, role) for action in statement["Action"]}
+    allowed = {
+        "datasets": any(prefix.startswith("Datasets/") for prefix in OBJECTS[role]),
+        "tuning": "Performance/tuning/*" in OBJECTS[role],
+        "predictions": "Performance/predictions/*" in OBJECTS[role],
+        "reports": "Performance/reports/*" in OBJECTS[role],
+        "models": "Artefacts/models/*" in OBJECTS[role],
+        "analytics": ANALYTICS in ITEMS[role],
+        "recommendations": RECOMMENDATIONS in ITEMS[role],
+        "notifier": "sns:Publish" in granted,
+        "executions": "states:StartExecution" in granted,
+    }
+    if "objects" in used:  # by URI: the folder of a request's own data set
+        used |= {"datasets"}
+    if used & {"ledger", "registry"}:
+        used |= {"analytics"}
+    assert {store for store, is_allowed in allowed.items() if is_allowed} == used & set(allowed)
 
 
 def test_nobody_may_do_everything(assembly: Assembly) -> None:
