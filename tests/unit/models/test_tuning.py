@@ -132,3 +132,18 @@ def test_the_inner_portfolio_buys_the_best_and_holds_them(market: MarketView, se
     shifted = portfolio.excess_returns(data, rows, 1e-6 * data.net_return - 5)
     np.testing.assert_array_equal(shifted, best)
     assert len(portfolio.excess_returns(data, rows[:3], data.net_return[:3])) == 0
+
+
+def test_a_score_is_in_force_from_its_own_date_on(market: MarketView, settings: ModelSettings) -> None:
+    data = training_data(market.features, market.outcomes, market.eligible, 300, 400, 5, "relative")
+    rows = np.arange(len(data.y))
+    portfolio = InnerPortfolio.of(market, settings)
+    score = np.sin(rows)
+    before = portfolio.excess_returns(data, rows, score)
+    for date in data.dates[1:-1]:
+        turned = np.where(data.decisions >= date, -score, score)
+        after = portfolio.excess_returns(data, rows, turned)
+        # Return k belongs to session first + 1 + k; a decision of `date` is traded at the open after it.
+        k = int(date - data.decisions[0])
+        np.testing.assert_array_equal(after[:k], before[:k])
+        assert after[k] != before[k]
