@@ -160,7 +160,10 @@ class DailyWorkflow(Workflow):
             integration_pattern=sfn.IntegrationPattern.REQUEST_RESPONSE,
             name="{% 'live-gate-' & $substring($states.context.Execution.Name, 0, 60) %}",
             input=sfn.TaskInput.from_object(
-                {"reason": "{% $substring('The live gate failed: ' & $live.gate.reason, 0, 200) %}"}
+                {
+                    "data": "{% $plan.data %}",
+                    "reason": "{% $substring('The live gate failed: ' & $live.gate.reason, 0, 200) %}",
+                }
             ),
             task_timeout=sfn.Timeout.duration(cdk.Duration.seconds(60)),
         )

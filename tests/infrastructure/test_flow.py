@@ -317,7 +317,8 @@ def test_a_failing_live_gate_announces_itself_and_starts_tuning(daily: dict[str,
     assert OutcomeResult.model_validate(done.output).outcome == "ASSESSED"
     (announced,), (started,) = engines.published, engines.started
     assert CHAMPION in announced["Message"]
-    assert TuningRequest.model_validate(started["Input"]).reason.startswith("The live gate failed: xxx")
+    request = TuningRequest.model_validate(started["Input"])
+    assert (request.data, request.reason[:25]) == ("yahoo", "The live gate failed: xxx")
     assert started["Name"] == f"live-gate-{EXECUTION_NAME}"
 
 
