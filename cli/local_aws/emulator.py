@@ -73,7 +73,7 @@ def start(place: Place, port: int | None = None) -> Emulator:
     place.home.mkdir(parents=True, exist_ok=True)
     with exclusive(place, "start"):
         running = find(place)
-        if running is not None and _healthy(running):
+        if running is not None and _answers_within(running, START_TIMEOUT_SECONDS):
             if port not in (None, running.port):
                 raise SetupError(
                     f"the local AWS runs on port {running.port}, not {port}. Stop it first: amts local down"
@@ -162,6 +162,16 @@ def _await_health(place: Place, emulator: Emulator, process: subprocess.Popen[by
         time.sleep(0.1)
     stop(place)
     raise SetupError(f"the local AWS did not answer within {START_TIMEOUT_SECONDS:.0f} s. See {place.log}")
+
+
+def _answers_within(emulator: Emulator, seconds: float) -> bool:
+    """Be patient with a machine that is busy fitting models: only an emulator that hangs is replaced."""
+    deadline = time.monotonic() + seconds
+    while not _healthy(emulator):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.2)
+    return True
 
 
 def _healthy(emulator: Emulator) -> bool:

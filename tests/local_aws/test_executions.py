@@ -252,8 +252,8 @@ def test_an_altered_artefact_is_not_loaded(app: App, promoted: dict[str, Any]) -
     name = next(iter(json.loads(app.deployment.objects.read(f"{folder}/manifest.json"))["files"]))
     original = app.deployment.objects.read(f"{folder}/{name}")
     app.deployment.objects.write(f"{folder}/{name}", original + b" ")
-    try:
-        ended = app.start(StackOutput.ASSESSMENT_MACHINE_ARN, {"data": promoted["data"]})
+    try:  # as of another day, for which no predictions of the champion lie ready
+        ended = app.start(StackOutput.ASSESSMENT_MACHINE_ARN, {"data": promoted["data"], "as_of": "2016-12-15"})
     finally:
         app.deployment.objects.write(f"{folder}/{name}", original)
 
@@ -275,7 +275,7 @@ def kill_one_engine(emulator: Emulator, killed: list[int], done: threading.Event
 def engine_seconds(emulator: Emulator) -> dict[int, int]:
     """Processor time of each process of the ensemble engine, whole seconds."""
     listing = subprocess.run(
-        ["/bin/ps", "-A", "-o", "pid=,pgid=,time=,args="], capture_output=True, text=True, check=True
+        ["/bin/ps", "-Aww", "-o", "pid=,pgid=,time=,args="], capture_output=True, text=True, check=True
     ).stdout
     found = {}
     for line in listing.splitlines():
