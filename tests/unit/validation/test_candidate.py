@@ -191,6 +191,13 @@ class TestChampion:
         assert result.difference == pytest.approx((returns[0] - returns[1]).mean() * 252, rel=1e-12)
         assert result.difference_lower < result.difference < result.difference_upper
 
+    def test_what_may_be_luck_either_way_is_not_worse(self, dataset):
+        mine, theirs = (predictions(dataset, HOLDOUT, LAST, 0.0, seed) for seed in (5, 6))
+        for left, right in ((mine, theirs), (theirs, mine)):
+            result = compare_with_champion(dataset, left, right, "v1", SETTINGS)
+            assert result.difference_lower < 0.0 < result.difference_upper
+            assert result.not_worse
+
     def test_only_common_dates_are_compared(self, dataset):
         mine, theirs = predictions(dataset, HOLDOUT, LAST, 0.3), predictions(dataset, HOLDOUT - 20, LAST - 30, 0.0)
         assert compare_with_champion(dataset, mine, theirs, "v1", SETTINGS).n_sessions == LAST - 30 - HOLDOUT
@@ -254,6 +261,7 @@ class TestCompetitiveScore:
 
     def test_percentile(self):
         assert percentile(5.0, np.array([1.0, np.nan, 3.0])) == 100.0
+        assert percentile(2.0, np.array([1.0, 2.0, 3.0, 4.0])) == 37.5  # an equal one counts half
         assert percentile(0.0, np.array([1.0, 3.0])) == 0.0
         assert percentile(1.0, np.array([np.nan])) is None
         assert percentile(None, np.array([1.0])) is None
