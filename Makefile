@@ -14,10 +14,12 @@ setup:  ## Environment in .venv, emulator and Node in .local/tools; repeated, it
 	@$(PYTHON) requirements/install.py
 
 demo: setup  ## Deploy into the local AWS and retune on DATA=sample|simulated|yahoo|FOLDER.
-	$(BIN)/amts run --data $(DATA)
 ifeq ($(DATA),simulated)
+	$(BIN)/amts run --data $(DATA) --lookback-days 730
 	$(BIN)/amts run --data $(DATA) --mode daily
 	$(BIN)/amts status
+else
+	$(BIN)/amts run --data $(DATA)
 endif
 
 test: setup  ## Every test; what is skipped says why.

@@ -24,7 +24,7 @@ def gates_of(deployment: Deployment, run_id: str) -> list[GateRecord]:
 
 
 def print_gates(gates: list[GateRecord], expected: tuple[str, ...] = ()) -> None:
-    """Print each comparison of each gate, then each gate's reason, then what was not reached."""
+    """Print each comparison of each gate, then each gate's reason; what was not reached says so."""
     rows: list[list[object]] = []
     for gate in gates:
         for position, check in enumerate(gate.checks):
@@ -40,15 +40,14 @@ def print_gates(gates: list[GateRecord], expected: tuple[str, ...] = ()) -> None
                     gate.verdict.replace("_", " ") if first else "",
                 ]
             )
+    missing = [name for name in expected if name not in {gate.gate for gate in gates}]
     if rows:
+        rows += [[name, None, None, None, None, None, "not reached"] for name in missing]
         print_table(("gate", "metric", "value", "asked", "base\nrate", "met", "verdict"), rows)
         console.print()
     for gate in gates:
         console.print(f"[{_STYLE[gate.verdict]}]{gate.verdict.replace('_', ' ')}[/]  {gate.gate}: ", end="")
         console.print(gate.reason, markup=False)
-    missing = [name for name in expected if name not in {gate.gate for gate in gates}]
-    if gates and missing:
-        console.print(f"[dim]not reached: {', '.join(missing)}[/]")
 
 
 def fetch_report(deployment: Deployment, run_id: str, folder: Path | None = None) -> list[Path]:

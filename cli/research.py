@@ -97,7 +97,7 @@ def walk_forward_command(
     ] = None,
     symbols: SymbolsOption = None,
     settings_file: SettingsOption = None,
-    threads: ThreadsOption = 2,
+    threads: ThreadsOption = 1,
     json_out: JsonOption = None,
 ) -> None:
     """Predict every walk-forward window and the holdout out of sample; the holdout is the last fold.
@@ -164,7 +164,7 @@ def train(
     as_of: AsOfOption = None,
     symbols: SymbolsOption = None,
     settings_file: SettingsOption = None,
-    threads: ThreadsOption = 2,
+    threads: ThreadsOption = 1,
 ) -> None:
     """Search hyper-parameters and fit the ensemble on everything whose outcome is known.
 
@@ -231,7 +231,7 @@ def predict(
     ] = None,
     as_of: AsOfOption = None,
     symbols: SymbolsOption = None,
-    threads: ThreadsOption = 2,
+    threads: ThreadsOption = 1,
 ) -> None:
     """Probabilities of the eligible symbols from an artefact: date, symbol, probability.
 

@@ -60,7 +60,7 @@ def walk_forward(
     settings: ModelSettings,
     dataset_hash: str,
     *,
-    n_threads: int = 2,
+    n_threads: int = 1,
     progress: Progress | None = None,
 ) -> WalkForward:
     """Tune, fit and predict every fold and the holdout, each on what was known before its first decision.
