@@ -29,7 +29,9 @@ SettingsOption = Annotated[
 ]
 JsonOption = Annotated[Path | None, typer.Option("--json", help="Write the numbers to this file as well.")]
 OutOption = Annotated[Path, typer.Option("--out", help="Parquet file to write.")]
-ThreadsOption = Annotated[int, typer.Option("--threads", min=1, help="Threads of the learners; more than the free processors crawl.")]
+ThreadsOption = Annotated[
+    int, typer.Option("--threads", min=1, help="Threads of the learners; more than there are free processors crawl.")
+]
 
 
 def read_settings(path: Path | None, **walk_forward: int | None) -> ModelSettings:
