@@ -192,7 +192,7 @@ class TestChampion:
         assert result.difference_lower < result.difference < result.difference_upper
 
     def test_what_may_be_luck_either_way_is_not_worse(self, dataset):
-        mine, theirs = (predictions(dataset, HOLDOUT, LAST, 0.0, seed) for seed in (5, 6))
+        mine, theirs = (predictions(dataset, HOLDOUT, LAST, 0.0, seed) for seed in (8, 9))
         for left, right in ((mine, theirs), (theirs, mine)):
             result = compare_with_champion(dataset, left, right, "v1", SETTINGS)
             assert result.difference_lower < 0.0 < result.difference_upper
