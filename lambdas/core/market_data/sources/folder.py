@@ -18,7 +18,7 @@ class FolderSource:
     folder: Path
     name: str = "folder"
 
-    def load(self, symbols: Sequence[str] | None, *, as_of: dt.date | None) -> Collected:
+    def load(self, symbols: Sequence[str] | None, *, as_of: dt.date | None, first: dt.date | None = None) -> Collected:
         """Read the symbols that the folder has; see `read_dataset` for what it refuses."""
         if symbols is None:
             dataset = read_dataset(self.folder, as_of=as_of)

@@ -37,9 +37,11 @@ class Source(Protocol):
         """Name for messages and records."""
         ...
 
-    def load(self, symbols: Sequence[str] | None, *, as_of: dt.date | None) -> Collected:
+    def load(self, symbols: Sequence[str] | None, *, as_of: dt.date | None, first: dt.date | None = None) -> Collected:
         """Collect `symbols` (None: all there are) with everything known at the close of `as_of` (None: the newest).
 
+        `first` is the first day that the run needs: a source that fetches leaves out what is earlier, one that has
+        everything at hand need not.
         A symbol that cannot be had costs that symbol, not the run. A source that fails altogether raises
         `TransientMarketDataError` if asking again may help, else `InvalidInputError`.
         """

@@ -74,7 +74,7 @@ class SampleSource:
 
     name: str = "sample"
 
-    def load(self, symbols: Sequence[str] | None, *, as_of: dt.date | None) -> Collected:
+    def load(self, symbols: Sequence[str] | None, *, as_of: dt.date | None, first: dt.date | None = None) -> Collected:
         """Read the files of the packages.
 
         Raises

@@ -88,7 +88,7 @@ class SimulatedSource:
         if (self.last - self.first).days < 365:
             raise InvalidRequestError(f"{self.first} to {self.last} is too short for a market; simulate a year or more")
 
-    def load(self, symbols: Sequence[str] | None, *, as_of: dt.date | None) -> Collected:
+    def load(self, symbols: Sequence[str] | None, *, as_of: dt.date | None, first: dt.date | None = None) -> Collected:
         """Simulate the market and hand out `symbols` of it, as known at `as_of`."""
         dataset = _market(self).dataset
         problems: dict[str, str] = {}

@@ -1,0 +1,242 @@
+"""Yahoo Finance through yfinance: bars with splits and dividends, market series, sectors, statements.
+
+yfinance is imported when the first symbol is asked for: it takes longer than everything else a function loads.
+Yahoo's prices are on the share count of today, whenever they are asked for, so splits are collected up to today too.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import math
+import tempfile
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from lambdas.core.market_data.calendar import sessions_in
+from lambdas.core.market_data.panel import FIELDS
+from lambdas.core.market_data.sources.live_requests import Manners, Pace, UnansweredError
+
+if TYPE_CHECKING:
+    from curl_cffi.requests import Response
+
+MACRO_SYMBOLS = {"vix": "^VIX", "ust3m": "^IRX", "ust10y": "^TNX", "dxy": "DX-Y.NYB"}
+"""^IRX is the discount rate of the 13-week bill, a few basis points below the yield of the same bill."""
+
+BENCHMARK_SYMBOLS = ("SPY", "QQQ", "IWM")
+REQUESTS_PER_SECOND = 8.0
+"""Yahoo states no limit; a few hundred requests a minute from one address have been answered."""
+
+NEEDS_AN_ANSWER = ("/v8/finance/chart/", "/ws/fundamentals-timeseries/", "/v1/finance/search")
+"""Everything else is about cookies: charts, statements and the search answer without one."""
+
+_STATEMENTS = {
+    "eps": ("income", ("DilutedEPS", "BasicEPS")),
+    "revenue": ("income", ("TotalRevenue", "OperatingRevenue")),
+    "net_income": ("income", ("NetIncome", "NetIncomeCommonStockholders")),
+    "total_assets": ("balance", ("TotalAssets",)),
+    "equity": ("balance", ("StockholdersEquity", "CommonStockEquity")),
+    "shares": ("balance", ("OrdinarySharesNumber", "ShareIssued")),
+    "cash": ("balance", ("CashAndCashEquivalents",)),
+    "operating_cf": ("cash", ("OperatingCashFlow",)),
+    "free_cash_flow": ("cash", ("FreeCashFlow",)),
+}
+
+
+class NoDataError(Exception):
+    """Yahoo answered, and has nothing of the symbol; asking again cannot help."""
+
+
+@dataclass(frozen=True)
+class History:
+    """What Yahoo's chart of one symbol says.
+
+    Attributes
+    ----------
+    bars : DataFrame
+        Index: sessions of XNYS, ascending; columns open, high, low, close, adj_close, volume.
+    splits : Series
+        New shares for an old one, by the first day at the new count; up to the newest bar.
+    name : str
+        Of the company or fund; empty if unknown.
+    dropped_days : int
+        Bars on days that are no session: there are none of US stocks, and a few of indices and currencies.
+    """
+
+    bars: pd.DataFrame
+    splits: pd.Series
+    name: str
+    dropped_days: int
+
+
+def default_manners() -> Manners:
+    """Return how Yahoo is asked where nobody says otherwise."""
+    return Manners("yahoo", Pace(REQUESTS_PER_SECOND))
+
+
+def complaint(url: str, response: Response) -> str | None:
+    """Complain about an answer of Yahoo's that has to be read and cannot be, or says nothing."""
+    from lambdas.core.market_data.sources.live_session import body_of, unreadable
+
+    if _dispensable(url):
+        return None
+    if (reason := unreadable(response)) is not None:
+        return reason
+    body = body_of(response)
+    if not isinstance(body, dict) or not body:
+        return "the answer is empty"
+    if "/v8/finance/chart/" in url:
+        chart = body.get("chart") or body.get("finance") or {}
+        if not chart.get("result") and not chart.get("error"):
+            return "the chart is empty"
+    return None
+
+
+def _dispensable(url: str) -> bool:
+    return not any(path in url for path in NEEDS_AN_ANSWER)
+
+
+@dataclass(frozen=True)
+class Yahoo:
+    """Yahoo Finance, asked one symbol at a time; safe to use from several threads.
+
+    Attributes
+    ----------
+    manners : Manners
+        Pace, retries, guard and address.
+    cache_folder : Path, optional
+        Where yfinance keeps cookies and time zones; by default a folder of its own among the temporary files.
+    """
+
+    manners: Manners = field(default_factory=default_manners)
+    cache_folder: Path | None = None
+
+    @cached_property
+    def _yfinance(self) -> Any:
+        import yfinance
+
+        folder = self.cache_folder or Path(tempfile.mkdtemp(prefix="yfinance-"))
+        folder.mkdir(parents=True, exist_ok=True)
+        yfinance.set_tz_cache_location(str(folder))
+        yfinance.config.debug.hide_exceptions = False  # The reason for a missing symbol is in the exception.
+        logging.getLogger("yfinance").setLevel(logging.CRITICAL)
+        return yfinance
+
+    @cached_property
+    def _session(self) -> Any:
+        from lambdas.core.market_data.sources.live_session import PatientSession
+
+        # As a browser: Yahoo turns other clients away. Through a gateway the handshake is not Yahoo's business.
+        options = {} if self.manners.gateway else {"impersonate": "chrome"}
+        return PatientSession(self.manners, complaint, _dispensable, **options)
+
+    def prepare(self) -> None:
+        """Load yfinance and open the session, before several threads would do it at once."""
+        self._ticker("SPY")
+
+    def history(self, symbol: str, first: dt.date) -> History:
+        """Bars from `first` to today, and every split since.
+
+        Raises
+        ------
+        NoDataError
+            If Yahoo does not know the symbol, or has no price of it.
+        UnansweredError
+            If no attempt brought a readable answer.
+        TransientMarketDataError
+            If the circuit is open.
+        """
+        yfinance = self._yfinance
+        # Saves one request of two: yfinance would ask for the time zone of `first` before it asks for the bars.
+        yfinance.cache.get_tz_cache().store(symbol, "America/New_York")
+        ticker = self._ticker(symbol)
+        try:
+            frame = ticker.history(start=first.isoformat(), auto_adjust=False, actions=True)
+        except yfinance.exceptions.YFTickerMissingError as error:
+            raise NoDataError(f"Yahoo: {error.rationale}") from error
+        except (KeyError, TypeError, IndexError, ValueError, AttributeError) as error:
+            raise NoDataError(f"Yahoo's chart could not be read ({type(error).__name__}: {error})") from error
+        except yfinance.exceptions.YFException as error:
+            raise UnansweredError(f"yahoo: {symbol}: {error}") from error
+        if frame.empty:
+            raise NoDataError(f"Yahoo has no price since {first}")
+        return _history(frame, str((ticker.history_metadata or {}).get("longName") or ""))
+
+    def sector(self, symbol: str) -> tuple[str | None, str | None]:
+        """Sector and industry in Yahoo's words, as of today; None where Yahoo has none."""
+        try:
+            self._ticker(symbol)
+            search = self._yfinance.Search(symbol, max_results=5, news_count=0, lists_count=0, session=self._session)
+            quotes = search.quotes
+        except (KeyError, TypeError, ValueError, AttributeError):
+            return None, None
+        found: dict[str, Any] = next((quote for quote in quotes if quote.get("symbol") == symbol), {})
+        return found.get("sector"), found.get("industry")
+
+    def statements(self, symbol: str) -> pd.DataFrame:
+        """Quarterly statements, the last five or so: the columns of `fundamentals.parquet` without release dates.
+
+        Yahoo does not say when they were filed, so they are known the lag of definitions, section 1, after the period.
+        Per-share figures are on today's share count already.
+
+        Raises
+        ------
+        NoDataError
+            If Yahoo has no statement of the symbol.
+        UnansweredError
+            If no attempt brought a readable answer.
+        """
+        ticker = self._ticker(symbol)
+        try:
+            tables = {
+                "income": ticker.get_income_stmt(freq="quarterly"),
+                "balance": ticker.get_balance_sheet(freq="quarterly"),
+                "cash": ticker.get_cash_flow(freq="quarterly"),
+            }
+        except UnansweredError:
+            raise
+        except (self._yfinance.exceptions.YFException, KeyError, TypeError, ValueError, AttributeError) as error:
+            raise NoDataError(f"Yahoo has no statements ({error})") from error
+        columns = {}
+        for name, (table, keys) in _STATEMENTS.items():
+            rows = [tables[table].loc[key] for key in keys if key in tables[table].index]
+            if rows:
+                series = rows[0]
+                for other in rows[1:]:
+                    series = series.combine_first(other)
+                columns[name] = series.astype(float)
+        frame = pd.DataFrame(columns)
+        frame = frame[frame.reindex(columns=["eps", "revenue", "net_income"]).notna().any(axis=1)]
+        if frame.empty:
+            raise NoDataError("Yahoo's statements hold no quarter")
+        frame = frame.sort_index().rename_axis("period_end").reset_index()
+        frame["period_end"] = pd.to_datetime(frame["period_end"]).astype("datetime64[ns]")
+        frame.insert(0, "symbol", symbol)
+        return frame.assign(filed=pd.Series(pd.NaT, frame.index, dtype="datetime64[ns]"), source="yahoo")
+
+    def _ticker(self, symbol: str) -> Any:
+        return self._yfinance.Ticker(symbol, session=self._session)
+
+
+def _history(frame: pd.DataFrame, name: str) -> History:
+    frame = frame.copy()
+    days = pd.DatetimeIndex(frame.index).tz_localize(None).normalize().astype("datetime64[ns]")
+    frame.index = days
+    splits = frame["Stock Splits"] if "Stock Splits" in frame else pd.Series(dtype=float)
+    splits = splits[(splits > 0) & (splits != 1.0)].astype(float)
+    bars = frame.rename(columns=lambda column: str(column).lower().replace(" ", "_")).reindex(columns=list(FIELDS))
+    bars = bars.astype(float)
+    prices = [column for column in FIELDS if column != "volume"]
+    bars[prices] = bars[prices].where(bars[prices] > 0.0)  # Yahoo writes 0 where it has no open.
+    bars = bars[bars[["close", "adj_close"]].notna().all(axis=1)]
+    on_session = bars.index.isin(sessions_in(days.min().date(), days.max().date()))
+    return History(bars[on_session], splits, name, int((~on_session).sum()))
+
+
+def split_factor(splits: pd.Series, day: pd.Timestamp) -> float:
+    """Shares of today for one share at the close of `day`: the product of the later splits."""
+    return math.prod(float(ratio) for date, ratio in splits.items() if pd.Timestamp(str(date)) > day)

@@ -1,0 +1,238 @@
+"""The whole live source against servers of its own: what it collects, what it costs, what survives which fault."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import numpy as np
+import pytest
+from conftest import FIRST, LAST, live_source
+from replay_server import always, at_first, sometimes
+
+from lambdas.core.errors import InvalidRequestError, TransientMarketDataError
+from lambdas.core.market_data.dataset import dataset_hash, read_dataset, write_dataset
+from lambdas.core.market_data.panel import FIELDS
+from lambdas.core.market_data.sources import LiveAccess, first_needed, open_source
+
+
+@pytest.fixture(scope="module")
+def expected(market, tmp_path_factory):
+    """What a healthy server delivers."""
+    from conftest import ReplayServer
+
+    with ReplayServer(market).running() as server:
+        source = live_source(server, tmp_path_factory.mktemp("cache"))
+        return source.load(market.symbols, as_of=LAST, first=FIRST)
+
+
+def test_prices_are_those_of_the_market(market, expected):
+    dataset = expected.dataset
+    assert dataset.prices.symbols == market.symbols
+    assert expected.problems == {}
+    for panel, truth in ((dataset.prices, market.dataset.prices), (dataset.benchmarks, market.dataset.benchmarks)):
+        for field in FIELDS:
+            np.testing.assert_allclose(getattr(panel, field), getattr(truth, field), rtol=1e-12)
+
+
+def test_market_series_come_from_yahoo_and_the_two_year_yield_from_fred(market, expected):
+    macro, truth = expected.dataset.macro, market.dataset.macro
+    for column in ("vix", "ust3m", "ust2y", "ust10y", "dxy"):
+        np.testing.assert_allclose(macro[column], truth[column], rtol=1e-12)
+
+
+def test_fundamentals_are_edgars_with_their_filing_dates(market, expected):
+    reports = expected.dataset.fundamentals
+    truth = market.dataset.fundamentals
+    truth = truth[truth["filed"] >= str(FIRST)].sort_values(["symbol", "period_end"])
+    assert len(reports) == len(truth) > 20
+    for column in ("symbol", "period_end", "filed", "eps", "revenue", "net_income", "total_assets", "equity", "shares"):
+        assert reports[column].tolist() == truth[column].tolist(), column
+    assert set(reports["source"]) == {"edgar"}
+
+
+def test_sectors_and_names_are_known(market, expected):
+    securities = expected.dataset.securities
+    truth = market.dataset.securities
+    assert securities["sector"].tolist() == truth["sector"].tolist()
+    assert securities["name"].tolist() == [f"{symbol} Inc." for symbol in market.symbols]
+
+
+def test_the_folder_it_writes_is_a_sound_data_set(expected, tmp_path):
+    write_dataset(expected.dataset, tmp_path / "batch")
+    again = read_dataset(tmp_path / "batch")
+    assert dataset_hash(again) == dataset_hash(expected.dataset)
+    assert again.notes == expected.notes
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_a_server_that_fails_three_requests_of_ten_delivers_the_same(market, expected, serve, tmp_path, seed):
+    server = serve(market, sometimes(0.3, seed))
+    collected = live_source(server, tmp_path, attempts=15).load(market.symbols, as_of=LAST, first=FIRST)
+    assert server.faults > 5
+    assert collected.problems == {}
+    assert collected.notes == expected.notes
+    assert dataset_hash(collected.dataset) == dataset_hash(expected.dataset)
+
+
+def test_each_chart_and_each_company_is_asked_for_once(market, serve, tmp_path):
+    server = serve(market)
+    live_source(server, tmp_path).load(market.symbols, as_of=LAST, first=FIRST)
+    charts = [request.path for request in server.asked("/v8/finance/chart/")]
+    assert len(charts) == len(set(charts)) == len(market.symbols) + 3 + 4
+    assert len(server.asked("companyfacts")) == len(market.symbols)
+    assert len(server.asked("company_tickers")) == 1
+    assert [request.query["id"] for request in server.asked("fredgraph")] == ["DGS2"]
+
+
+def test_nothing_before_the_first_day_is_fetched(market, serve, tmp_path):
+    server = serve(market)
+    first = dt.date(2019, 1, 2)
+    collected = live_source(server, tmp_path).load(market.symbols[:2], as_of=LAST, first=first)
+    assert collected.dataset.sessions[0].date() == first
+    periods = {int(request.query["period1"]) for request in server.asked("/v8/finance/chart/")}
+    assert {dt.datetime.fromtimestamp(period, dt.UTC).date() for period in periods} == {first}
+
+
+def test_as_of_cuts_prices_and_reports(market, serve, tmp_path):
+    as_of = dt.date(2019, 3, 15)
+    collected = live_source(serve(market), tmp_path).load(market.symbols, as_of=as_of, first=FIRST)
+    assert collected.dataset.sessions[-1].date() == as_of
+    assert collected.dataset.fundamentals["filed"].max().date() < as_of
+
+
+# --- faults that cost a symbol
+
+
+def test_an_unknown_symbol_costs_itself_only(market, serve, tmp_path):
+    collected = live_source(serve(market), tmp_path).load([*market.symbols, "GONE"], as_of=LAST, first=FIRST)
+    assert collected.problems == {"GONE": "Yahoo: No data found, symbol may be delisted"}
+    assert collected.dataset.prices.symbols == market.symbols
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [
+        ("429", "status 429, too many requests (3 attempts)"),
+        ("500", "status 500, the server failed (3 attempts)"),
+        ("broken", "the answer is no readable JSON (3 attempts)"),
+        ("empty", "the answer is empty (3 attempts)"),
+        ("timeout", "timed out"),
+        ("cut", "attempts)"),
+    ],
+)
+def test_a_symbol_that_is_not_answered_for_is_a_problem_with_its_reason(market, serve, tmp_path, kind, reason):
+    bad, good = market.symbols[:2]
+    server = serve(market, always(kind, f"/v8/finance/chart/{bad}"))
+    collected = live_source(server, tmp_path, attempts=3).load([bad, good], as_of=LAST, first=FIRST)
+    assert list(collected.problems) == [bad]
+    assert reason in collected.problems[bad]
+    assert len(server.asked(f"/v8/finance/chart/{bad}")) == 3
+    assert collected.dataset.prices.symbols == (good,)
+
+
+def test_only_unknown_symbols_make_an_empty_batch(market, serve, tmp_path):
+    collected = live_source(serve(market), tmp_path).load(["GONE", "LOST"], as_of=LAST, first=FIRST)
+    assert set(collected.problems) == {"GONE", "LOST"}
+    assert collected.dataset.prices.symbols == ()
+    write_dataset(collected.dataset, tmp_path / "batch")
+    assert read_dataset(tmp_path / "batch", allow_empty=True).prices.symbols == ()
+
+
+def test_a_company_that_edgar_does_not_know_has_yahoos_statements_or_none(market, serve, tmp_path):
+    odd = market.symbols[0]
+    without = dict(market.ciks)
+
+    def router(request):
+        return market(request) if request.path != f"/api/xbrl/companyfacts/CIK{without[odd]:010d}.json" else None
+
+    collected = live_source(serve(router), tmp_path).load(market.symbols, as_of=LAST, first=FIRST)
+    assert collected.problems == {}
+    assert odd not in set(collected.dataset.fundamentals["symbol"])
+    assert any(f"fundamentals of {odd}: none (EDGAR: EDGAR has no facts" in note for note in collected.notes)
+
+
+# --- faults that are waited for
+
+
+@pytest.mark.parametrize("part", ["/v8/finance/chart/SPY", "/v8/finance/chart/S", "company_tickers", "companyfacts"])
+@pytest.mark.parametrize("kind", ["429", "500", "broken"])
+def test_a_source_that_answers_nothing_is_transient(market, serve, tmp_path, part, kind):
+    source = live_source(serve(market, always(kind, part)), tmp_path, attempts=2)
+    with pytest.raises(TransientMarketDataError, match="The step is retried"):
+        source.load(market.symbols[:2], as_of=LAST, first=FIRST)
+
+
+def test_retry_after_is_obeyed(market, serve, tmp_path):
+    symbol = market.symbols[0]
+    part = f"/v8/finance/chart/{symbol}"
+
+    def router(request):
+        reply = market(request)
+        if part in request.path and request.number == 0:
+            from replay_server import Reply
+
+            return Reply(b"", 429, {"Retry-After": "1"})
+        return reply
+
+    server = serve(router)
+    collected = live_source(server, tmp_path).load([symbol], as_of=LAST, first=FIRST)
+    first, second = server.asked(part)
+    assert collected.problems == {}
+    assert 1.0 <= second.at - first.at < 2.0
+
+
+# --- fallbacks
+
+
+def test_fred_takes_over_where_yahoo_has_no_series(market, serve, tmp_path):
+    server = serve(market, always("500", "%5EVIX"))
+    collected = live_source(server, tmp_path, attempts=2).load(market.symbols[:1], as_of=LAST, first=FIRST)
+    np.testing.assert_allclose(collected.dataset.macro["vix"], market.dataset.macro["vix"])
+    assert any("macro series vix is FRED's VIXCLS: yahoo:" in note for note in collected.notes)
+
+
+def test_the_dollar_index_of_fred_comes_six_sessions_late(market, serve, tmp_path):
+    server = serve(market, always("500", "DX-Y.NYB"))
+    collected = live_source(server, tmp_path, attempts=2).load(market.symbols[:1], as_of=LAST, first=FIRST)
+    got, truth = collected.dataset.macro["dxy"].to_numpy(), market.dataset.macro["dxy"].to_numpy()
+    assert np.isnan(got[:6]).all()
+    np.testing.assert_allclose(got[6:], truth[:-6])
+
+
+def test_a_series_that_nobody_has_is_missing_and_said_so(market, serve, tmp_path):
+    server = serve(market, always("500", "fredgraph"))
+    collected = live_source(server, tmp_path, attempts=2).load(market.symbols[:1], as_of=LAST, first=FIRST)
+    assert "ust2y" not in collected.dataset.macro
+    assert any("macro series ust2y is missing: fred:" in note for note in collected.notes)
+
+
+def test_a_missing_crumb_stops_nothing(market, expected, serve, tmp_path):
+    server = serve(market, always("429", "getcrumb"))
+    collected = live_source(server, tmp_path).load(market.symbols, as_of=LAST, first=FIRST)
+    assert dataset_hash(collected.dataset) == dataset_hash(expected.dataset)
+
+
+def test_a_passing_fault_is_tried_again(market, serve, tmp_path):
+    server = serve(market, at_first("503", "/v8/finance/chart/", times=2))
+    collected = live_source(server, tmp_path).load(market.symbols[:1], as_of=LAST, first=FIRST)
+    assert collected.problems == {}
+    assert len(server.asked(f"chart/{market.symbols[0]}")) == 3
+
+
+# --- opening it
+
+
+def test_without_a_contact_it_does_not_open():
+    with pytest.raises(InvalidRequestError, match="AMTS_EDGAR_CONTACT"):
+        open_source("yahoo")
+    assert open_source("yahoo", live=LiveAccess("me@example.org")).name == "yahoo"
+
+
+def test_without_symbols_it_says_what_to_do(market, serve, tmp_path):
+    with pytest.raises(InvalidRequestError, match="name the ones to collect"):
+        live_source(serve(market), tmp_path).load(None, as_of=LAST)
+
+
+def test_history_reaches_back_as_far_as_the_run_needs():
+    first = first_needed(dt.date(2019, 12, 31), train_years=5, lookback_days=1095, benchmark_period_days=90)
+    assert (dt.date(2019, 12, 31) - first).days == 1826 + 1095 + 90 + 800
