@@ -69,8 +69,8 @@ class Portfolio:
 def cash_rates(dataset: MarketDataset) -> FloatArray:
     """Return of cash over each session: the three-month yield known at the session before, in percent, / 100 / 252.
 
-    A day without a quote (a bond-market holiday) knows the one before it; 0 before the first quote, and without macro
-    data.
+    Taken literally: after a session without a quote (a bond-market holiday) cash earns nothing for one session. Nothing
+    is carried forward, so that a series that stops is seen as one that stopped.
 
     Returns
     -------
@@ -79,7 +79,7 @@ def cash_rates(dataset: MarketDataset) -> FloatArray:
     rates = np.zeros(len(dataset.sessions))
     if dataset.macro is not None and "ust3m" in dataset.macro.columns:
         column = dataset.macro if "date" not in dataset.macro.columns else dataset.macro.set_index("date")
-        known = column["ust3m"].reindex(dataset.sessions).ffill().to_numpy(dtype=np.float64)
+        known = column["ust3m"].reindex(dataset.sessions).to_numpy(dtype=np.float64)
         rates[1:] = known[:-1] / 100.0 / SESSIONS_PER_YEAR
     return np.nan_to_num(rates, nan=0.0)
 

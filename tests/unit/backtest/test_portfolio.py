@@ -102,17 +102,17 @@ def test_spy_alone_every_day_is_spy_less_one_entry_cost():
 def test_recommending_nothing_earns_the_bill_known_the_session_before():
     dataset = random_dataset(np.random.default_rng(1), 30, 4)
     result = simulate(dataset, np.zeros((30, 4), dtype=bool), 3, 29, PortfolioSettings(horizon=5))
-    known = dataset.macro["ust3m"].ffill().fillna(0.0).to_numpy()
+    known = dataset.macro["ust3m"].fillna(0.0).to_numpy()
     expected = np.concatenate([[1.0], np.cumprod(1 + known[3:29] / 100 / 252)])
     assert_allclose(result.equity, expected, rtol=1e-12)
     assert_allclose(result.excess_returns, 0.0, atol=1e-15)
     assert result.invested.max() == 0.0
 
 
-def test_cash_is_free_of_interest_before_the_first_quote_and_without_macro():
+def test_cash_is_free_of_interest_where_there_was_no_quote_and_without_macro():
     prices = make_panel(np.ones((4, 1)))
     quotes = pd.DataFrame({"ust3m": [NAN, 2.52, NAN, 5.04]}, index=prices.sessions)
-    assert_allclose(cash_rates(market(prices, quotes)), [0, 0, 1e-4, 1e-4])
+    assert_allclose(cash_rates(market(prices, quotes)), [0, 0, 1e-4, 0])
     assert_array_equal(cash_rates(market(prices)), np.zeros(4))
 
 
