@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
-import os
 import secrets
 import tempfile
 from pathlib import Path
@@ -16,7 +14,7 @@ from botocore.exceptions import ClientError
 from cli import following, records
 from cli.console import ExitStatus, console, print_error, print_hint
 from cli.deployment import LOCAL, Deployment, connect, environment_name
-from cli.outputs import written_whole
+from cli.outputs import require_writable, write_json
 from lambdas.contracts.outputs import StackOutput
 from lambdas.contracts.storage import DatasetsPrefix
 from lambdas.contracts.tuning_run import TuningRequest
@@ -191,13 +189,6 @@ def _checked_copy(folder: Path, scratch: Path, request: TuningRequest) -> str:
 
 def check_output(json_file: Path | None) -> None:
     """Refuse a path that cannot be written before an hour of work, not after it."""
-    if json_file is None:
-        return
-    if json_file.is_dir() or not json_file.parent.is_dir() or not os.access(json_file.parent, os.W_OK):
-        raise InvalidInputError(f"--json {json_file}: is not a file that can be written here")
-
-
-def write_json(json_file: Path, value: dict[str, Any]) -> None:
-    """Write a value as JSON, whole or not at all."""
-    with written_whole(json_file) as partial:
-        partial.write_text(json.dumps(value, indent=2, sort_keys=False, default=str) + "\n")
+    require_writable(json_file)
+    if json_file is not None and json_file.is_dir():
+        raise InvalidInputError(f"--json {json_file}: is a folder; name a file")

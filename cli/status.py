@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from botocore.exceptions import ClientError
 
 from cli import records, run
 from cli.console import console, print_table
 from cli.deployment import LOCAL, Deployment, connect, environment_name
 from cli.local_aws import application, emulator
 from cli.local_aws.place import Place
+from cli.outputs import write_json
 from lambdas.adapters.dynamodb import from_item, to_item
 from lambdas.contracts.outputs import StackOutput
 from lambdas.contracts.storage import WRITTEN_BY
@@ -38,7 +40,7 @@ def status(
     runs = deployment.analytics.last_runs(last)
     if json_file:
         value = {"champion": pointer, "live": sessions, "recommendations": recommendations, "runs": runs}
-        run.write_json(json_file, value)
+        write_json(json_file, value)
     if pointer is None:
         console.print("No champion: no model has passed every gate yet, so nothing is recommended.")
     else:
@@ -57,7 +59,7 @@ def status(
                 record.get("run_id"),
                 record.get("kind"),
                 record.get("started_at"),
-                record.get("outcome") or "running",
+                record.get("outcome") or _state_of_execution(deployment, record),
                 record.get("message") or record.get("explanation"),
             )
             for record in runs
@@ -86,7 +88,7 @@ def report(
     files = records.fetch_report(deployment, run_id, out)
     records.print_report_place(files)
     if json_file:
-        run.write_json(json_file, records.run_as_json(deployment, run_id, record.get("outcome", "running"), files))
+        write_json(json_file, records.run_as_json(deployment, run_id, record.get("outcome", "running"), files))
 
 
 @app.command()
@@ -147,6 +149,15 @@ def attach(environment: str) -> Deployment:
     if environment != LOCAL:
         return connect(environment)
     return application.attach(Place.default())
+
+
+def _state_of_execution(deployment: Deployment, record: dict[str, Any]) -> str:
+    """Say how an execution stands that recorded no end: it may have been stopped before it could."""
+    try:
+        described = deployment.step_functions.describe_execution(executionArn=str(record.get("execution_arn")))
+    except ClientError:
+        return "unknown"
+    return "running" if described["status"] == "RUNNING" else f"{described['status']} (ended without a record)"
 
 
 def _newest_recommendations(deployment: Deployment, sessions: list[dict[str, Any]]) -> list[dict[str, Any]]:
