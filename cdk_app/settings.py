@@ -164,6 +164,11 @@ class AppSettings(BaseSettings):
         default=LARGE_US_STOCKS, description="Where there is no portfolio. Empty: all that the source has."
     )
     batch_size: int = Field(default=50, ge=1, le=500, description="Symbols one collecting function fetches.")
+    edgar_contact: Annotated[str, Field(pattern=r"^[^@]*[^@\s]+@[^@\s]+\.[^@\s]+$", max_length=100)] | None = Field(
+        default=None,
+        description="E-mail address, alone or behind a name, that the SEC can write to about our requests. "
+        "Required where data comes from yahoo: without it collecting refuses to begin.",
+    )
     model: ModelSettings = ModelSettings()
 
     schedule: ScheduleSettings = ScheduleSettings()
@@ -198,6 +203,11 @@ class AppSettings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Arguments win over environment variables, those over the file; a `.env` file is never read."""
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+    @property
+    def edgar_requests_per_second(self) -> float:
+        """Each collecting function's share of the ten a second that the SEC allows one user."""
+        return 10.0 / self.map.max_concurrency_collect
 
     @model_validator(mode="after")
     def _zones_of_the_region(self) -> Self:

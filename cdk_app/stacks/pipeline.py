@@ -78,6 +78,10 @@ class PipelineStack(cdk.Stack):
             "universe": json.dumps(settings.universe, separators=(",", ":")),
             "batch_size": str(settings.batch_size),
         }
+        collecting = {
+            "edgar_contact": settings.edgar_contact or "",
+            "edgar_requests_per_second": str(settings.edgar_requests_per_second),
+        }
         sizes = settings.functions
         return Engines(
             service=EngineFunction(
@@ -98,7 +102,7 @@ class PipelineStack(cdk.Stack):
                 description="AMTS: collects market data and builds the feature set",
                 target="data",
                 size=sizes.enrichment,
-                environment=everywhere,
+                environment=everywhere | collecting,
                 settings=settings,
                 placement=placement,
             ),

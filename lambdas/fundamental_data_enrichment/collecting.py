@@ -10,7 +10,7 @@ from lambdas.adapters.workspace import workspace
 from lambdas.contracts.enrichment import CollectRequest, CollectResult, SymbolProblem
 from lambdas.core.market_data.calendar import latest_closed_session
 from lambdas.core.market_data.dataset import dataset_hash, write_dataset
-from lambdas.core.market_data.sources import Source, open_source
+from lambdas.core.market_data.sources import LiveAccess, Source, first_needed, open_source
 from lambdas.fundamental_data_enrichment.batch import BatchRecord
 from lambdas.runtime.step import step
 from lambdas.runtime.stores import Stores
@@ -24,7 +24,8 @@ LIVE_SOURCE = "yahoo"
 def collect(request: CollectRequest, stores: Stores) -> CollectResult:
     """Fetch one batch of symbols into an immutable folder; a bad symbol costs that symbol, not the run."""
     as_of = request.as_of or newest_session(request.data)
-    collected = source_of(request, stores).load(request.symbols or None, as_of=as_of)
+    first = first_session_needed(request, stores, as_of)
+    collected = source_of(request, stores).load(request.symbols or None, as_of=as_of, first=first)
     record = BatchRecord(requested=request.symbols, problems=collected.problems, as_of=as_of)
     folder = workspace() / "collected"
     shutil.rmtree(folder, ignore_errors=True)
@@ -46,7 +47,32 @@ def source_of(request: CollectRequest, stores: Stores) -> Source:
     """Return the source that the request names; a folder on S3 is copied here first."""
     if request.data.startswith("s3://"):
         return open_source(request.data, stores.datasets.folder(request.data))
-    return open_source(request.data)
+    return open_source(request.data, live=live_access(stores) if request.data == LIVE_SOURCE else None)
+
+
+def live_access(stores: Stores) -> LiveAccess:
+    """Return how the servers of the live source are asked from here: by whom, how often, and behind a breaker."""
+    from lambdas.fundamental_data_enrichment.breaker import guarded  # only the live source needs it
+
+    environment = stores.environment
+    return LiveAccess(
+        environment.edgar_contact,
+        environment.edgar_requests_per_second,
+        guarded,
+        cache_folder=workspace() / "yfinance",
+    )
+
+
+def first_session_needed(request: CollectRequest, stores: Stores, as_of: dt.date | None) -> dt.date | None:
+    """Return the first day that a run needs of fresh data; what is at hand already is read whole."""
+    if request.data != LIVE_SOURCE or as_of is None:
+        return None
+    return first_needed(
+        as_of,
+        train_years=stores.settings.walk_forward.train_years,
+        lookback_days=request.lookback_days,
+        benchmark_period_days=request.benchmark_period_days,
+    )
 
 
 def newest_session(data: str) -> dt.date | None:

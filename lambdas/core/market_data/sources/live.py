@@ -50,12 +50,15 @@ class LiveAccess:
         Makes each request; a circuit breaker, where there is one.
     cache_folder : Path, optional
         Writable folder for the caches of yfinance.
+    gateway : str, optional
+        Address in place of every host, see `Manners`.
     """
 
     edgar_contact: str
     edgar_requests_per_second: float = edgar_module.MAX_REQUESTS_PER_SECOND / 2
     guard: Guard = unguarded
     cache_folder: Path | None = None
+    gateway: str | None = None
 
     def source(self) -> LiveSource:
         """Open the live source.
@@ -65,11 +68,15 @@ class LiveAccess:
         InvalidRequestError
             If the contact for EDGAR is missing.
         """
-        per_second = min(self.edgar_requests_per_second, edgar_module.MAX_REQUESTS_PER_SECOND)
+
+        def manners(name: str, per_second: float) -> Manners:
+            return Manners(name, Pace(per_second), guard=self.guard, gateway=self.gateway)
+
+        edgar_pace = min(self.edgar_requests_per_second, edgar_module.MAX_REQUESTS_PER_SECOND)
         return LiveSource(
-            Yahoo(Manners("yahoo", Pace(yahoo_module.REQUESTS_PER_SECOND), guard=self.guard), self.cache_folder),
-            Edgar(self.edgar_contact, Manners("edgar", Pace(per_second), guard=self.guard)),
-            Fred(Manners("fred", Pace(fred_module.REQUESTS_PER_SECOND), guard=self.guard)),
+            Yahoo(manners("yahoo", yahoo_module.REQUESTS_PER_SECOND), self.cache_folder),
+            Edgar(self.edgar_contact, manners("edgar", edgar_pace)),
+            Fred(manners("fred", fred_module.REQUESTS_PER_SECOND)),
         )
 
 
@@ -130,6 +137,11 @@ class LiveSource:
         if unanswered and not histories:
             raise transient("Yahoo", unanswered)
         problems = {symbol: str(error) for symbol, error in failures.items()}
+        notes += [
+            f"yahoo: {history.dropped_days} bars of {symbol} are on days without a session and were left out"
+            for symbol, history in histories.items()
+            if history.dropped_days
+        ]
         dataset = MarketDataset(*_panels(histories, benchmarks))
         fundamentals = self._fundamentals(histories, notes)
         macro = self._macro(dataset.sessions, since, notes)

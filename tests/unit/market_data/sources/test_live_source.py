@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 
 import numpy as np
+import pandas as pd
 import pytest
 from conftest import FIRST, LAST, live_source
 from replay_server import always, at_first, sometimes
@@ -154,11 +155,19 @@ def test_a_company_that_edgar_does_not_know_has_yahoos_statements_or_none(market
 # --- faults that are waited for
 
 
-@pytest.mark.parametrize("part", ["/v8/finance/chart/SPY", "/v8/finance/chart/S", "company_tickers", "companyfacts"])
-@pytest.mark.parametrize("kind", ["429", "500", "broken"])
-def test_a_source_that_answers_nothing_is_transient(market, serve, tmp_path, part, kind):
+@pytest.mark.parametrize(
+    ("part", "complaint"),
+    [
+        ("chart/SPY", "Yahoo answered none of 1 requests, for example SPY"),
+        ("chart/SIM", "Yahoo answered none of 2 requests, for example SIM01"),
+        ("company_tickers", "EDGAR answered none of 2"),
+        ("companyfacts", "EDGAR answered none of 2"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["429", "broken"])
+def test_a_source_that_answers_nothing_is_transient(market, serve, tmp_path, part, complaint, kind):
     source = live_source(serve(market, always(kind, part)), tmp_path, attempts=2)
-    with pytest.raises(TransientMarketDataError, match="The step is retried"):
+    with pytest.raises(TransientMarketDataError, match=complaint):
         source.load(market.symbols[:2], as_of=LAST, first=FIRST)
 
 
@@ -179,6 +188,22 @@ def test_retry_after_is_obeyed(market, serve, tmp_path):
     first, second = server.asked(part)
     assert collected.problems == {}
     assert 1.0 <= second.at - first.at < 2.0
+
+
+def test_a_bar_on_a_holiday_is_left_out_and_said_so(market, serve, tmp_path):
+    from replay_bodies import as_json, chart
+
+    symbol = market.symbols[0]
+    bars = market.charts[symbol]
+    holiday = pd.Timestamp("2018-12-25")
+    odd = pd.concat([bars, bars.iloc[[0]].set_axis([holiday])]).sort_index()
+
+    def router(request):
+        return as_json(chart(symbol, odd)) if request.path.endswith(f"/chart/{symbol}") else market(request)
+
+    collected = live_source(serve(router), tmp_path).load([symbol], as_of=LAST, first=FIRST)
+    np.testing.assert_allclose(collected.dataset.prices.close[:, 0], bars["close"])
+    assert f"yahoo: 1 bars of {symbol} are on days without a session and were left out" in collected.notes
 
 
 # --- fallbacks
