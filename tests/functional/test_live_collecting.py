@@ -15,6 +15,7 @@ sys.path.append(str(Path(__file__).resolve().parents[1] / "replay"))
 
 from replay_bodies import Market
 from replay_server import ReplayServer, always
+from replay_sources import forget_yfinance
 
 from lambdas.core.errors import InvalidRequestError, TransientMarketDataError
 from lambdas.core.market_data.sources import SimulatedSource
@@ -42,10 +43,7 @@ def market() -> Market:
 
 @pytest.fixture
 def server(market: Market, account: Account, monkeypatch: pytest.MonkeyPatch) -> Iterator[ReplayServer]:
-    from yfinance.data import SingletonMeta, YfData
-
-    SingletonMeta._instances.clear()
-    YfData.cache_get.cache_clear()
+    forget_yfinance()
     account.configure(SETTINGS, data_source="yahoo", edgar_contact="Example Corp data@example.org")
     real = collecting.live_access
     with ReplayServer(market).running() as server:

@@ -6,9 +6,9 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from conftest import FIRST, LAST, live_source, quick
 from replay_bodies import as_json
 from replay_server import always, at_first
+from replay_sources import FIRST, LAST, live_source, quick
 
 from lambdas.core.errors import InvalidRequestError, TransientMarketDataError
 from lambdas.core.market_data.sources.edgar import Edgar, NoFilingsError

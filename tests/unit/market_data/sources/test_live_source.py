@@ -7,8 +7,8 @@ import datetime as dt
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import FIRST, LAST, live_source
 from replay_server import always, at_first, sometimes
+from replay_sources import FIRST, LAST, live_source
 
 from lambdas.core.errors import InvalidRequestError, TransientMarketDataError
 from lambdas.core.market_data.dataset import dataset_hash, read_dataset, write_dataset
@@ -19,7 +19,7 @@ from lambdas.core.market_data.sources import LiveAccess, first_needed, open_sour
 @pytest.fixture(scope="module")
 def expected(market, tmp_path_factory):
     """What a healthy server delivers."""
-    from conftest import ReplayServer
+    from replay_server import ReplayServer
 
     with ReplayServer(market).running() as server:
         source = live_source(server, tmp_path_factory.mktemp("cache"))

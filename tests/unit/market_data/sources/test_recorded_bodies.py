@@ -16,9 +16,9 @@ import datetime as dt
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import quick
 from replay_bodies import as_json, recorded
 from replay_server import Reply
+from replay_sources import quick
 
 from lambdas.core.market_data.calendar import sessions_in
 from lambdas.core.market_data.point_in_time import information_times
