@@ -27,8 +27,8 @@ def require_writable(*paths: Path | None) -> None:
             continue
         if not path.absolute().parent.is_dir():
             raise InvalidInputError(f"{path}: the folder {path.parent} does not exist; create it first")
-        if path.is_dir() and any(path.iterdir()):
-            raise InvalidInputError(f"{path}: is a folder with something in it; choose another name")
+        if path.is_dir():
+            raise InvalidInputError(f"{path}: is a folder; name a file")
 
 
 @contextmanager

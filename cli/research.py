@@ -105,6 +105,7 @@ def walk_forward_command(
     Example: amts walk-forward --data FOLDER --as-of 2019-12-31 --lookback-days 365 --out predictions.parquet
     """
     from lambdas.core.backtest.evaluation import evaluate_predictions
+    from lambdas.core.backtest.trials import weigh_trials
     from lambdas.core.market_data.dataset import dataset_hash
     from lambdas.core.walk_forward import walk_forward
 
@@ -118,7 +119,12 @@ def walk_forward_command(
         )
     write_parquet(out, result.predictions)
     evaluation = evaluate_predictions(
-        dataset, result.predictions, settings, n_trials=result.trials, holdout_first=result.holdout_first
+        dataset,
+        result.predictions,
+        settings,
+        n_trials=result.trials,
+        trials=weigh_trials([found.search_trials() for found in result.searches], dataset, settings.portfolio.horizon),
+        holdout_first=result.holdout_first,
     )
     write_json(json_out, summary(evaluation, settings))
     print_evaluation(evaluation)
@@ -179,8 +185,8 @@ def train(
     from lambdas.core.splits import latest_training_fold
     from lambdas.core.values import TuningPoint
 
-    if model.exists() and (not model.is_dir() or any(model.iterdir())):
-        raise InvalidRequestError(f"--model {model}: exists and is not an empty folder; name a new one")
+    if model.exists():
+        raise InvalidRequestError(f"--model {model}: exists already; name a new folder")
     require_writable(model)
     settings = read_settings(settings_file)
     dataset = load_market(data, symbols, as_of)

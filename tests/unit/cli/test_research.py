@@ -139,6 +139,7 @@ def test_a_broken_data_set_is_one_line_that_names_the_place(
         (["--lookback-days", "3"], "lookback_days"),
         (["--settings", "absent.toml"], "absent.toml"),
         (["--json", "absent/numbers.json"], "absent"),
+        (["--json", "."], "is a folder"),
     ],
 )
 def test_a_wrong_option_is_one_line_that_names_it(
