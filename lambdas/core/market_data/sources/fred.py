@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from lambdas.core.market_data.calendar import sessions_in
 from lambdas.core.market_data.sources.live_requests import Manners, Pace, UnansweredError
 
 if TYPE_CHECKING:
@@ -57,13 +58,15 @@ class Fred:
             If the circuit is open.
         """
         name = SERIES[column]
+        # From a month earlier, so that a series that is moved has values on the first sessions too.
         first: dt.date = sessions[0].date() - dt.timedelta(days=30)
 
         response = self._session.get(ADDRESS, params={"id": name, "cosd": first.isoformat()})
         if response.status_code != 200:
             raise UnansweredError(f"fred: {name}: status {response.status_code}")
         values = parsed(response.text, name)
-        return values.reindex(sessions).shift(PUBLICATION_LAG_SESSIONS.get(column, 0))
+        longer = sessions_in(first, sessions[-1].date())
+        return values.reindex(longer).shift(PUBLICATION_LAG_SESSIONS.get(column, 0)).reindex(sessions)
 
 
 def complaint(_url: str, response: Response) -> str | None:

@@ -237,6 +237,9 @@ class LiveSource:
             if column in MACRO_SYMBOLS:
                 reason = failures[MACRO_SYMBOLS[column]]
                 notes.append(f"macro series {column} is FRED's {fred_module.SERIES[column]}: {reason}")
+        if "dxy" in frame:
+            # Joining batches fills gaps of one batch from another, which may have FRED's index on another level.
+            frame["dxy"] = frame["dxy"].ffill(limit=5)
         return frame.rename_axis("date").reset_index()
 
     def _securities(self, histories: dict[str, History], notes: list[str]) -> pd.DataFrame | None:

@@ -222,6 +222,17 @@ def test_the_dollar_index_of_fred_comes_six_sessions_late(market, serve, tmp_pat
     got, truth = collected.dataset.macro["dxy"].to_numpy(), market.dataset.macro["dxy"].to_numpy()
     assert np.isnan(got[:6]).all()
     np.testing.assert_allclose(got[6:], truth[:-6])
+    later = live_source(server, tmp_path, attempts=2).load(market.symbols[:1], as_of=LAST, first=dt.date(2018, 6, 1))
+    np.testing.assert_allclose(later.dataset.macro["dxy"], got[-len(later.dataset.macro) :])
+
+
+def test_a_gap_of_the_dollar_index_is_not_left_for_another_batch_to_fill(market, serve, tmp_path, monkeypatch):
+    bars = market.charts["DX-Y.NYB"]
+    monkeypatch.setitem(market.charts, "DX-Y.NYB", bars.drop(bars.index[[100, 101]]))
+    collected = live_source(serve(market), tmp_path).load(market.symbols[:1], as_of=LAST, first=FIRST)
+    got = collected.dataset.macro["dxy"]
+    assert got[100] == got[101] == got[99] == bars["close"].iloc[99]
+    assert got[102] == bars["close"].iloc[102]
 
 
 def test_a_series_that_nobody_has_is_missing_and_said_so(market, serve, tmp_path):
