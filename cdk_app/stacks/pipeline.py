@@ -166,7 +166,7 @@ class PipelineStack(cdk.Stack):
         data.artefacts.allow_write(ensemble, ArtefactsPrefix.MODELS)
 
         data.datasets.allow_read(backtesting, DatasetsPrefix.DATASETS)
-        data.performance.allow_read(backtesting, PerformancePrefix.PREDICTIONS)
+        data.performance.allow_read(backtesting, PerformancePrefix.TUNING, PerformancePrefix.PREDICTIONS)
         data.performance.allow_write(backtesting, PerformancePrefix.REPORTS)
         counted = (runs, AnalyticsKey.LEDGER, AnalyticsKey.LIVE)
         data.analytics.allow(backtesting, "GetItem", "Query", "PutItem", "UpdateItem", partitions=counted)

@@ -70,7 +70,7 @@ class Backtesting(Stage):
                 "dataset_uri": "{% $dataset.dataset_uri %}",
                 # Brackets: JSONata makes one element of a list with one element.
                 "predictions_uris": "{% [$fitted.predictions_uri] %}",
-                "trials": "{% $sum([$tuned.trials]) %}",
+                "hyperparameters_uris": "{% [$tuned.hyperparameters_uri] %}",
             },
             assign="evaluation",
         )

@@ -26,6 +26,10 @@ class TuningStore:
         """Return where the result of a key lies, or will lie."""
         return f"{self._prefix}{key}.json"
 
+    def key(self, uri: str) -> str:
+        """Return the reuse key of a result by where it lies."""
+        return uri.removeprefix(self._prefix).removesuffix(".json")
+
     def find(self, uri: str) -> Any | None:
         """Return what lies there, or None."""
         content = self._objects.find(uri)

@@ -11,6 +11,7 @@ from lambdas.adapters.reuse import code_version, reuse_key
 from lambdas.contracts.backtesting import EvaluateRequest, EvaluateResult, PlanFoldsRequest, PlanFoldsResult
 from lambdas.contracts.metrics import Metric
 from lambdas.core.backtest.evaluation import evaluate_predictions
+from lambdas.core.backtest.trials import SearchTrials, weigh_trials
 from lambdas.core.gates import backtesting_gate
 from lambdas.core.settings import settings_hash
 from lambdas.core.splits import plan_walk_forward
@@ -46,7 +47,11 @@ def evaluate(request: EvaluateRequest, stores: Stores) -> EvaluateResult:
     """Backtest all folds as one portfolio, count the run's trials once, and record the verdict on the hit rate."""
     uri = stores.reports.uri(request.run_id, "evaluation.json")
     key = reuse_key(
-        hash_of_uri(request.dataset_uri), settings_hash(stores.settings), code_version(), *request.predictions_uris
+        hash_of_uri(request.dataset_uri),
+        settings_hash(stores.settings),
+        code_version(),
+        *request.predictions_uris,
+        *request.hyperparameters_uris,
     )
     found = stores.reports.find(uri)
     if found is None or found["key"] != key:
@@ -64,11 +69,11 @@ def evaluate(request: EvaluateRequest, stores: Stores) -> EvaluateResult:
 
 def judge(request: EvaluateRequest, stores: Stores, key: str) -> dict[str, Any]:
     """Return the whole evaluation as it is stored: what the gate reads under `result`, all of it under `evaluation`."""
-    ledger_trials = stores.ledger.add(key, trials=request.trials, run_id=request.run_id)
+    dataset = load_dataset(stores, request.dataset_uri)
+    trials = weigh_trials(count_searches(request, stores), dataset, stores.settings.portfolio.horizon)
+    ledger_trials = stores.ledger.total()
     predictions = pd.concat([load_predictions(stores, uri) for uri in request.predictions_uris], ignore_index=True)
-    evaluation = evaluate_predictions(
-        load_dataset(stores, request.dataset_uri), predictions, stores.settings, n_trials=ledger_trials
-    )
+    evaluation = evaluate_predictions(dataset, predictions, stores.settings, n_trials=ledger_trials, trials=trials)
     pooled, evidence = evaluation.pooled, evaluation.evidence
     gate = backtesting_gate(pooled, evidence, stores.settings.gates)
     return {
@@ -83,5 +88,20 @@ def judge(request: EvaluateRequest, stores: Stores, key: str) -> dict[str, Any]:
             "ledger_trials": ledger_trials,
             "gate": gate.model_dump(mode="json"),
         },
+        "trials": trials.model_dump(mode="json"),
         "evaluation": evaluation.model_dump(mode="json"),
     }
+
+
+def count_searches(request: EvaluateRequest, stores: Stores) -> list[SearchTrials]:
+    """Read what each search of the run scored, and count it in the ledger.
+
+    A search is counted under its own key, which is that of its content: once, however many runs it serves, and by
+    the first run that gets here, even if the one that searched failed before.
+    """
+    searches = []
+    for uri in dict.fromkeys(request.hyperparameters_uris):
+        search = SearchTrials.of(stores.tuning.read(uri))
+        stores.ledger.add(stores.tuning.key(uri), trials=search.n_trials, run_id=request.run_id)
+        searches.append(search)
+    return searches

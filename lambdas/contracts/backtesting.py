@@ -36,7 +36,9 @@ class EvaluateRequest(Contract):
     run_id: RunId
     dataset_uri: S3Uri
     predictions_uris: tuple[S3Uri, ...]
-    trials: int = Field(ge=0, description="Configurations scored by this run; added to the ledger once.")
+    hyperparameters_uris: tuple[S3Uri, ...] = Field(
+        description="Searches of this run: their trials are evidence, and are added to the ledger once."
+    )
 
 
 class EvaluateResult(Contract):

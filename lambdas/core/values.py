@@ -76,6 +76,18 @@ class PortfolioMetrics(Value):
     delisted_held: int
 
 
+class TrialEvidence(Value):
+    """What the configurations that a run's searches scored say together (definitions, section 7)."""
+
+    n_searches: int = Field(ge=0)
+    n_trials: int = Field(ge=0, description="Configurations scored, failed ones too.")
+    n_measured: int = Field(ge=0, description="Those with a series of returns.")
+    correlation: FiniteOrNone = Field(description="Mean correlation of the returns of two trials of one search.")
+    sharpe_variance: FiniteOrNone = Field(description="Across trials, within searches, per session.")
+    pbo: FiniteOrNone = Field(description="Probability of backtest overfitting: mean over the searches.")
+    spa_p_value: FiniteOrNone = Field(description="Hansen's SPA, smallest of the searches, corrected by Bonferroni.")
+
+
 class Evidence(Value):
     """How sure the point estimates are (definitions, section 7). Bounds are one-sided."""
 
@@ -87,9 +99,15 @@ class Evidence(Value):
     active_return: FiniteOrNone = Field(default=None, description="Annualised, against SPY, pooled series.")
     active_return_lower: FiniteOrNone = None
     sharpe_ratio_lower: FiniteOrNone = None
+    trailing_sharpe_ratio_lower: FiniteOrNone = Field(default=None, description="Of the last 252 sessions alone.")
     probabilistic_sharpe: FiniteOrNone = Field(default=None, description="PSR against a Sharpe ratio of 0.")
     deflated_sharpe: FiniteOrNone = None
+    effective_trials: FiniteOrNone = Field(default=None, description="Independent trials that `n_trials` are worth.")
+    expected_best_sharpe: FiniteOrNone = Field(
+        default=None, description="Per session: what the best of the trials shows without skill."
+    )
     trial_sharpe_variance: FiniteOrNone = Field(default=None, description="Per session; what the deflation assumed.")
+    trial_correlation: FiniteOrNone = Field(default=None, description="Mean correlation between trials of a search.")
     minimum_track_record: FiniteOrNone = Field(default=None, description="Sessions that a PSR of `confidence` takes.")
     pbo: FiniteOrNone = Field(default=None, description="Probability of backtest overfitting among the run's trials.")
     spa_p_value: FiniteOrNone = Field(default=None, description="Hansen's SPA: the best trial against the market.")
@@ -148,6 +166,8 @@ class GateCheck(Value):
     threshold: float
     passed: bool
     kind: Literal["threshold", "evidence"]
+    estimate: FiniteOrNone = Field(default=None, description="Point estimate: `value`, or what `value` is a bound of.")
+    bound: FiniteOrNone = Field(default=None, description="One-sided bound of the estimate, where there is one.")
 
 
 class GateRecord(Value):

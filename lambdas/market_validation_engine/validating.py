@@ -15,7 +15,7 @@ from lambdas.core.errors import InvalidRequestError
 from lambdas.core.gates import MARKET
 from lambdas.core.settings import settings_hash
 from lambdas.core.validation.candidate import validate_candidate
-from lambdas.core.values import GateRecord, Validation
+from lambdas.core.values import GateRecord, TrialEvidence, Validation
 from lambdas.runtime.market import load_dataset, load_predictions
 from lambdas.runtime.observability import measure
 from lambdas.runtime.step import step
@@ -64,6 +64,7 @@ def judge(request: ValidateRequest, evaluated: dict[str, Any], earlier: list[Gat
         load_predictions(stores, request.holdout_predictions_uri),
         stores.settings,
         n_trials=evaluated["result"]["ledger_trials"],
+        trials=TrialEvidence.model_validate(evaluated["trials"]),
         earlier_gates=earlier,
         champion=request.champion,
         champion_holdout=None if rival is None else load_predictions(stores, rival),

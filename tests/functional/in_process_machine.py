@@ -93,8 +93,8 @@ def tune(
         for fold in folds["folds"]
     ]
     predictions_uris = [fold["predictions_uri"] for fold in fitted]
-    trials = sum(result["trials"] for result in tuned)
-    evaluation = run(backtesting, "evaluate", **uri, predictions_uris=predictions_uris, trials=trials)
+    searches = {"hyperparameters_uris": [result["hyperparameters_uri"] for result in tuned]}
+    evaluation = run(backtesting, "evaluate", **uri, predictions_uris=predictions_uris, **searches)
     if evaluation["gate"]["verdict"] != "PASS":
         return run, run(service, "reject", version=None, stopped_by=evaluation["gate"])
     holdout = folds["holdout"]

@@ -101,6 +101,38 @@ class TestPlantedSignal:
         assert trials == len(tuned) * 3 * SMALL.tuning.n_trials
         assert world.run.result("evaluate")["ledger_trials"] == trials
 
+    def test_the_trials_of_the_searches_are_evidence(self, world: World) -> None:
+        reports = world.account.stores.reports
+        evaluated = reports.read(world.run.result("evaluate")["evaluation_uri"])
+        validated = reports.read(world.run.result("validate")["validation_uri"])["validation"]["evaluation"]
+        trials = evaluated["trials"]
+        assert trials["n_trials"] == world.run.result("evaluate")["ledger_trials"]
+        assert -1 < trials["correlation"] <= 1
+        for evidence in (evaluated["evaluation"]["evidence"], validated["evidence"]):
+            assert evidence["n_trials"] == trials["n_trials"]
+            assert 1 <= evidence["effective_trials"] <= evidence["n_trials"]
+            assert evidence["expected_best_sharpe"] > 0
+            assert evidence["trial_correlation"] == trials["correlation"]
+            assert evidence["pbo"] == trials["pbo"] is not None
+            assert evidence["spa_p_value"] == trials["spa_p_value"] is not None
+
+    def test_a_search_is_counted_once_by_whichever_run_gets_to_it(self, world: World) -> None:
+        """One run searched and failed; two others of different folds reuse its search, and one makes another."""
+        _, event, found = next(step for step in world.run.steps if step[1]["action"] == "tune")
+        before = world.account.stores.ledger.total()
+        other = {**event, "run_id": "broken", "point": {**event["point"], "train_first": "2015-02-02"}}
+        searched = call(ensemble, other)
+        assert searched["trials"] == 3 * SMALL.tuning.n_trials
+        assert world.account.stores.ledger.total() == before
+        evaluate = next(event for _, event, _ in world.run.steps if event["action"] == "evaluate")
+        for run_id, uris in (
+            ("reuses-1", evaluate["predictions_uris"]),
+            ("reuses-2", evaluate["predictions_uris"][1:]),
+        ):
+            searches = [found["hyperparameters_uri"], searched["hyperparameters_uri"]]
+            request = {**evaluate, "run_id": run_id, "predictions_uris": uris, "hyperparameters_uris": searches}
+            assert call(backtesting, request)["ledger_trials"] == before + searched["trials"]
+
     def test_the_report_tells_the_same_numbers(self, world: World) -> None:
         page = world.account.stores.objects.read(world.end["report_uri"]).decode()
         report = json.loads(world.account.stores.objects.read(world.end["report_uri"].replace(".html", ".json")))

@@ -35,6 +35,7 @@ OBJECTS = {
     },
     "Backtesting": {
         "Datasets/datasets/*": READ,
+        "Performance/tuning/*": READ,
         "Performance/predictions/*": READ,
         "Performance/reports/*": WRITE,
     },

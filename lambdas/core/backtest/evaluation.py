@@ -9,16 +9,17 @@ import numpy as np
 import pandas as pd
 
 from lambdas.core.backtest import metrics
+from lambdas.core.backtest.benchmarks import benchmark_equity
 from lambdas.core.backtest.evidence import pooled_evidence
 from lambdas.core.backtest.hits import HitsByDate, effective_n, hits_by_date, volatility_groups
 from lambdas.core.backtest.portfolio import SESSIONS_PER_YEAR, Portfolio, delisted_held, simulate
 from lambdas.core.backtest.predictions import AlignedPredictions, align_predictions
 from lambdas.core.backtest.recommendation import recommend
-from lambdas.core.errors import InsufficientHistoryError, InvalidDatasetError, InvalidPredictionsError
-from lambdas.core.labels import MARKET, compute_outcomes, eligible, has_price, trade_prices
+from lambdas.core.errors import InsufficientHistoryError, InvalidPredictionsError
+from lambdas.core.labels import MARKET, compute_outcomes, eligible
 from lambdas.core.market_data.panel import BoolArray, FloatArray, MarketDataset
 from lambdas.core.settings import ModelSettings
-from lambdas.core.values import DailySeries, Evaluation, FoldMetrics, PortfolioMetrics
+from lambdas.core.values import DailySeries, Evaluation, FoldMetrics, PortfolioMetrics, TrialEvidence
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ def evaluate_predictions(
     settings: ModelSettings,
     *,
     n_trials: int | None,
-    trial_sharpe_variance: float | None = None,
+    trials: TrialEvidence | None = None,
     holdout_first: dt.date | None = None,
 ) -> Evaluation:
     """Backtest predictions and weigh the result.
@@ -82,9 +83,9 @@ def evaluate_predictions(
     settings : ModelSettings
     n_trials : int or None
         Configurations ever scored, from the trial ledger; None leaves the deflated Sharpe ratio unknown.
-    trial_sharpe_variance : float, optional
-        Variance across trials of their Sharpe ratios per session; 1 / n_sessions if not given, see
-        `null_trial_variance`.
+    trials : TrialEvidence, optional
+        What the searches behind the predictions looked at, see `weigh_trials`; without it trials count as
+        independent, and PBO and SPA stay unknown.
     holdout_first : date, optional
         First decision of the holdout, for its slice.
 
@@ -98,25 +99,24 @@ def evaluate_predictions(
         Input that cannot be used: see `align_predictions` and `run_backtest`.
     """
     backtest = run_backtest(dataset, predictions, settings)
-    return evaluation_of(
-        backtest, n_trials=n_trials, trial_sharpe_variance=trial_sharpe_variance, holdout_first=holdout_first
-    )
+    return evaluation_of(backtest, n_trials=n_trials, trials=trials, holdout_first=holdout_first)
 
 
 def evaluation_of(
     backtest: Backtest,
     *,
     n_trials: int | None,
-    trial_sharpe_variance: float | None = None,
+    trials: TrialEvidence | None = None,
     holdout_first: dt.date | None = None,
 ) -> Evaluation:
     """Collect metrics, slices and evidence of a simulation that was run."""
     first, last = backtest.first, backtest.last
     active = backtest.portfolio.returns - _returns(backtest.benchmarks[MARKET][first : last + 1])
     matured = backtest.matured[first : last + 1]
+    trailing_first = max(first, last - SESSIONS_PER_YEAR)
     return Evaluation(
         pooled=slice_metrics(backtest, first, last),
-        trailing=slice_metrics(backtest, max(first, last - SESSIONS_PER_YEAR), last),
+        trailing=slice_metrics(backtest, trailing_first, last),
         holdout=None if holdout_first is None else slice_metrics(backtest, backtest.session_of(holdout_first), last),
         evidence=pooled_evidence(
             backtest.hits,
@@ -126,7 +126,8 @@ def evaluation_of(
             horizon=backtest.settings.portfolio.horizon,
             settings=backtest.settings.evidence,
             n_trials=n_trials,
-            trial_sharpe_variance=trial_sharpe_variance,
+            trials=trials,
+            trailing_sessions=last - trailing_first,
         ),
         by_fold=_fold_table(backtest),
         series=_series(backtest),
@@ -182,49 +183,6 @@ def run_backtest(dataset: MarketDataset, predictions: pd.DataFrame, settings: Mo
         rank_ic=metrics.rank_ic_by_date(aligned.probability[span], outcomes.gross[span], allowed[span]),
         matured=outcomes.matured,
     )
-
-
-def benchmark_equity(dataset: MarketDataset, first: int, last: int, must_reach: int) -> dict[str, FloatArray]:
-    """Equity of each benchmark, bought at the open after the first decision and held, without cost.
-
-    Parameters
-    ----------
-    dataset : MarketDataset
-    first, last : int
-        Sessions of the first and of the last decision.
-    must_reach : int
-        Last session on which SPY must have a price, for outcomes that lie beyond the last decision.
-
-    Returns
-    -------
-    dict of str to ndarray of shape (n_sessions,)
-        1 at the close of `first`, NaN outside the decisions. A benchmark other than SPY that lacks a price is left
-        out.
-
-    Raises
-    ------
-    InvalidDatasetError
-        If SPY is missing, or has no price on a session between.
-    """
-    panel = dataset.benchmarks
-    if MARKET not in panel.symbols:
-        raise InvalidDatasetError(f"benchmarks.parquet: {MARKET} is missing; add its daily prices")
-    trade, priced = trade_prices(panel), has_price(panel)
-    equity = {}
-    for j, symbol in enumerate(panel.symbols):
-        needed = priced[first + 1 : (must_reach if symbol == MARKET else last) + 1, j]
-        if needed.all():
-            curve = np.full(len(panel.sessions), np.nan)
-            curve[first] = 1.0
-            curve[first + 1 : last + 1] = panel.adj_close[first + 1 : last + 1, j] / trade[first + 1, j]
-            equity[symbol] = curve
-        elif symbol == MARKET:
-            day = panel.sessions[first + 1 + int(np.argmin(needed))].date()
-            raise InvalidDatasetError(
-                f"benchmarks.parquet: {MARKET} has no price on {day}, a session that is evaluated; add it, or end the "
-                "predictions before"
-            )
-    return equity
 
 
 def slice_metrics(backtest: Backtest, first: int, last: int) -> PortfolioMetrics:

@@ -9,14 +9,13 @@ from lambdas.core.backtest.hits import HitsByDate
 from lambdas.core.backtest.metrics import NO_VARIATION
 from lambdas.core.backtest.portfolio import SESSIONS_PER_YEAR
 from lambdas.core.backtest.sharpe_inference import (
-    deflated_sharpe_of,
+    deflation,
     minimum_track_record,
-    null_trial_variance,
     probabilistic_sharpe_of,
 )
 from lambdas.core.market_data.panel import BoolArray, FloatArray
 from lambdas.core.settings import EvidenceSettings
-from lambdas.core.values import Evidence
+from lambdas.core.values import Evidence, TrialEvidence
 
 BOOTSTRAP_SEED = 20140101
 """Fixed, so that a verdict can be recomputed to the last digit and no seed can be tried until it passes."""
@@ -34,7 +33,8 @@ def pooled_evidence(
     horizon: int,
     settings: EvidenceSettings,
     n_trials: int | None,
-    trial_sharpe_variance: float | None = None,
+    trials: TrialEvidence | None = None,
+    trailing_sessions: int = SESSIONS_PER_YEAR,
 ) -> Evidence:
     """Bounds and probabilities behind the point estimates of one simulation.
 
@@ -49,8 +49,12 @@ def pooled_evidence(
     horizon : int
         Mean block of the bootstrap.
     settings : EvidenceSettings
-    n_trials, trial_sharpe_variance
-        See `deflated_sharpe_of`.
+    n_trials : int or None
+        From the trial ledger; None leaves the deflated Sharpe ratio unknown.
+    trials : TrialEvidence, optional
+        What the searches of the run looked at, see `deflation`.
+    trailing_sessions : int
+        Sessions of the slice that the risk gate reads, whose Sharpe ratio has a bound of its own.
 
     Returns
     -------
@@ -59,8 +63,9 @@ def pooled_evidence(
     """
     hit_bounds = hit_rate_bounds(hits, matured, horizon, settings)
     active_lower, sharpe_lower = return_bounds(excess_returns, active_returns, horizon, settings)
+    trailing = slice(max(len(excess_returns) - trailing_sessions, 0), None)
     n_sessions = len(excess_returns)
-    variance = trial_sharpe_variance if trial_sharpe_variance is not None else null_trial_variance(n_sessions)
+    deflated = None if n_trials is None or n_sessions == 0 else deflation(n_sessions, n_trials, trials)
     return Evidence(
         confidence=settings.confidence,
         n_trials=n_trials,
@@ -70,10 +75,18 @@ def pooled_evidence(
         active_return=annual_mean(active_returns),
         active_return_lower=active_lower,
         sharpe_ratio_lower=sharpe_lower,
+        trailing_sharpe_ratio_lower=return_bounds(
+            excess_returns[trailing], active_returns[trailing], horizon, settings
+        )[1],
         probabilistic_sharpe=probabilistic_sharpe_of(excess_returns),
-        deflated_sharpe=deflated_sharpe_of(excess_returns, n_trials, variance),
-        trial_sharpe_variance=variance,
+        deflated_sharpe=deflated and probabilistic_sharpe_of(excess_returns, deflated.expected_best),
+        effective_trials=deflated and deflated.effective_trials,
+        expected_best_sharpe=deflated and deflated.expected_best,
+        trial_sharpe_variance=deflated and deflated.variance,
+        trial_correlation=trials and trials.correlation,
         minimum_track_record=minimum_track_record(excess_returns, settings.confidence),
+        pbo=trials and trials.pbo,
+        spa_p_value=trials and trials.spa_p_value,
     )
 
 

@@ -7,9 +7,8 @@ from itertools import combinations
 
 import numpy as np
 
-from lambdas.core.backtest.metrics import NO_VARIATION, session_sharpe_ratio
+from lambdas.core.backtest.metrics import NO_VARIATION
 from lambdas.core.market_data.panel import FloatArray
-from lambdas.core.values import Evidence
 
 _CHUNK = 2048  # combinations at once
 
@@ -102,49 +101,6 @@ def superior_predictive_ability(
     test = SPA(-market_returns, -trial_returns, block_size=mean_block, reps=draws, bootstrap="stationary", seed=seed)
     test.compute()
     return float(test.pvalues["consistent"])
-
-
-def trial_sharpe_variance(trial_returns: FloatArray) -> float | None:
-    """Variance (ddof 1) across trials of their Sharpe ratios per session: what the deflated Sharpe ratio asks for.
-
-    None for fewer than two trials whose returns vary.
-    """
-    ratios = [session_sharpe_ratio(trial_returns[:, j]) for j in range(trial_returns.shape[1])]
-    known = [ratio for ratio in ratios if ratio is not None]
-    return float(np.var(known, ddof=1)) if len(known) > 1 else None
-
-
-def with_trials(
-    evidence: Evidence, trial_returns: FloatArray, market_returns: FloatArray, horizon: int, n_splits: int = 16
-) -> Evidence:
-    """Add what the run's own trials say: PBO, and the SPA of the best of them against SPY.
-
-    Parameters
-    ----------
-    evidence : Evidence
-    trial_returns : ndarray of shape (n_sessions, n_trials)
-        Daily returns less cash of every configuration on the same sessions.
-    market_returns : ndarray of shape (n_sessions,)
-        SPY's, less cash, on those sessions.
-    horizon : int
-        Mean block of the bootstrap.
-    n_splits : int
-        Of CSCV.
-
-    Returns
-    -------
-    Evidence
-        Unchanged if there are fewer than two trials, or two sessions a split: that is not evidence either way.
-    """
-    n_sessions, n_trials = trial_returns.shape
-    if n_trials < 2 or n_sessions < 2 * n_splits:
-        return evidence
-    return evidence.model_copy(
-        update={
-            "pbo": probability_of_overfitting(trial_returns, n_splits).pbo,
-            "spa_p_value": superior_predictive_ability(market_returns, trial_returns, horizon),
-        }
-    )
 
 
 def _sharpe(length: FloatArray, total: FloatArray, squares: FloatArray, offset: FloatArray) -> FloatArray:

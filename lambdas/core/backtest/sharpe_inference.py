@@ -7,12 +7,14 @@ ratios here are per session, kurtosis is raw (3 for a normal distribution).
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
 
 from lambdas.core.backtest.metrics import session_sharpe_ratio
 from lambdas.core.market_data.panel import FloatArray
+from lambdas.core.values import TrialEvidence
 
 _NORMAL = NormalDist()
 
@@ -71,6 +73,64 @@ def null_trial_variance(n_sessions: int) -> float:
     than their sampling error. Then the recorded variance must be handed in.
     """
     return 1.0 / n_sessions
+
+
+def effective_trials(n_trials: float, correlation: float) -> float:
+    """Independent trials that `n_trials` with a mean correlation are worth: ``rho + (1 - rho) M``.
+
+    Bailey & Lopez de Prado (2014), appendix A.3: 1 for trials that are all the same, M for unrelated ones. A negative
+    mean correlation counts as none.
+
+    Examples
+    --------
+    >>> effective_trials(100, 0.9)
+    10.899999999999999
+    """
+    rho = min(max(correlation, 0.0), 1.0)
+    return rho + (1.0 - rho) * n_trials if n_trials > 1 else float(n_trials)
+
+
+@dataclass(frozen=True)
+class Deflation:
+    """What the best of all trials without skill shows: `expected_best`, and the variance that gave it."""
+
+    effective_trials: float
+    variance: float
+    expected_best: float
+
+
+def deflation(n_sessions: int, n_trials: int, trials: TrialEvidence | None = None) -> Deflation:
+    """Threshold SR0 of the deflated Sharpe ratio, from the ledger and from what is known of the run's trials.
+
+    Correlated trials are less of a search than independent ones, in two ways that must not be counted twice: there are
+    fewer independent ones among them, and their Sharpe ratios lie closer together. Equicorrelated trials without skill
+    have the sampling variance 1 / T each and (1 - rho) / T across them, so both
+
+    - 1 / T with the effective number ``rho + (1 - rho) N``, and
+    - the variance V across the recorded trials with the raw number N
+
+    estimate the same expected maximum, while V with the effective number would be too low by ``sqrt(1 - rho)``. The
+    larger of the two is taken. The first errs upwards where N is large and is useless where few trials are close to
+    identical; the second sees trials whose true Sharpe ratios differ, or that were scored on fewer sessions than T.
+
+    Parameters
+    ----------
+    n_sessions : int
+        T, of the series that is judged.
+    n_trials : int
+        N, from the trial ledger.
+    trials : TrialEvidence, optional
+        Of the run's searches. Their correlation stands for that of the whole ledger, whose earlier returns are gone;
+        without it all trials count as independent.
+    """
+    rho = None if trials is None else trials.correlation
+    independent = effective_trials(n_trials, 0.0 if rho is None else rho)
+    null = null_trial_variance(n_sessions)
+    candidates = [(expected_best_sharpe(independent, null), null)]
+    if trials is not None and trials.sharpe_variance is not None:
+        candidates.append((expected_best_sharpe(n_trials, trials.sharpe_variance), trials.sharpe_variance))
+    expected, variance = max(candidates)
+    return Deflation(effective_trials=independent, variance=variance, expected_best=max(expected, 0.0))
 
 
 def probabilistic_sharpe_of(excess_returns: FloatArray, benchmark_sharpe: float = 0.0) -> float | None:

@@ -12,6 +12,7 @@ import pandas as pd
 from pydantic import Field
 
 from lambdas.core.backtest.metrics import sharpe_ratio
+from lambdas.core.backtest.trials import SearchTrials
 from lambdas.core.errors import InvalidRequestError
 from lambdas.core.market_data.panel import FloatArray, IntArray
 from lambdas.core.models.hyperparameters import LEARNER_NAMES, SEARCH_SPACE, Hyperparameters, LearnerName
@@ -59,10 +60,9 @@ class TuningOutcome(Value):
     last_session: dt.date
     trial_log: tuple[Trial, ...]
 
-    def returns_matrix(self) -> FloatArray:
-        """Daily returns of all trials that did not fail, shape (n_sessions, n_trials), as PBO and SPA want them."""
-        series = [trial.returns for trial in self.trial_log if trial.returns]
-        return np.array(series).T if series else np.empty((0, 0))
+    def search_trials(self) -> SearchTrials:
+        """Return what the evidence reads: how many trials there were, and the returns of those that did not fail."""
+        return SearchTrials.of(self.model_dump())
 
 
 def tune_hyperparameters(

@@ -14,7 +14,7 @@ from lambdas.core.market_data.panel import MarketDataset
 from lambdas.core.settings import ModelSettings
 from lambdas.core.validation.champion import compare_with_champion
 from lambdas.core.validation.competitive import competitive_score
-from lambdas.core.values import GateRecord, Validation
+from lambdas.core.values import GateRecord, TrialEvidence, Validation
 
 
 def validate_candidate(
@@ -27,7 +27,7 @@ def validate_candidate(
     earlier_gates: Sequence[GateRecord],
     champion: str | None = None,
     champion_holdout: pd.DataFrame | None = None,
-    trial_sharpe_variance: float | None = None,
+    trials: TrialEvidence | None = None,
 ) -> Validation:
     """Judge a candidate by its predictions alone.
 
@@ -44,7 +44,7 @@ def validate_candidate(
         Of the run so far (data quality, backtesting). Deployment needs every one of them to say PASS.
     champion, champion_holdout
         Version of the incumbent and its predictions of the same holdout; both or neither.
-    trial_sharpe_variance : float, optional
+    trials : TrialEvidence, optional
         See `evaluate_predictions`.
 
     Returns
@@ -64,9 +64,7 @@ def validate_candidate(
     pooled = _pool(walk_forward, holdout)
     holdout_first = pd.to_datetime(holdout["date"]).min().date()
     backtest = run_backtest(dataset, pooled, settings)
-    evaluation = evaluation_of(
-        backtest, n_trials=n_trials, trial_sharpe_variance=trial_sharpe_variance, holdout_first=holdout_first
-    )
+    evaluation = evaluation_of(backtest, n_trials=n_trials, trials=trials, holdout_first=holdout_first)
     frozen = slice_metrics(backtest, backtest.session_of(holdout_first), backtest.last)
     comparison = (
         compare_with_champion(dataset, holdout, champion_holdout, champion, settings)

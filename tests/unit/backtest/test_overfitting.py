@@ -7,13 +7,7 @@ import pytest
 from numpy.testing import assert_allclose
 from purgedcv import probability_of_backtest_overfitting
 
-from lambdas.core.backtest.overfitting import (
-    probability_of_overfitting,
-    superior_predictive_ability,
-    trial_sharpe_variance,
-    with_trials,
-)
-from lambdas.core.values import Evidence
+from lambdas.core.backtest.overfitting import probability_of_overfitting, superior_predictive_ability
 
 
 @pytest.mark.parametrize(("n_sessions", "n_trials", "n_splits"), [(120, 7, 8), (203, 4, 6), (64, 2, 10)])
@@ -66,22 +60,3 @@ def test_spa_is_rarely_small_without_skill_and_small_with_it():
     assert 0.3 < np.mean(p_values) < 0.75
     trials[:, 2] += 0.002
     assert superior_predictive_ability(market, trials, 10) < 0.01
-
-
-def test_variance_of_sharpe_ratios_leaves_out_trials_in_cash():
-    returns = np.random.default_rng(4).normal(0.001, 0.01, (200, 3))
-    ratios = returns.mean(axis=0) / returns.std(axis=0, ddof=1)
-    assert trial_sharpe_variance(np.column_stack([returns, np.zeros(200)])) == pytest.approx(ratios.var(ddof=1))
-    assert trial_sharpe_variance(np.zeros((200, 3))) is None
-
-
-def test_evidence_of_trials_is_added_where_there_are_enough():
-    random = np.random.default_rng(5)
-    market = random.normal(0.0005, 0.01, 100)
-    trials = market[:, np.newaxis] + random.normal(0, 0.005, (100, 4))
-    evidence = Evidence(confidence=0.95, n_trials=4)
-    added = with_trials(evidence, trials, market, 10, n_splits=8)
-    assert added.pbo == probability_of_overfitting(trials, 8).pbo
-    assert added.spa_p_value == superior_predictive_ability(market, trials, 10)
-    assert with_trials(evidence, trials[:, :1], market, 10) == evidence
-    assert with_trials(evidence, np.empty((0, 0)), market[:0], 10) == evidence

@@ -45,7 +45,7 @@ def test_every_trial_is_counted_and_the_first_is_the_defaults(outcome: TuningOut
 def test_the_score_is_the_sharpe_ratio_of_the_recorded_returns(outcome: TuningOutcome, market: MarketView) -> None:
     sessions = market.features.sessions
     first, last = sessions.get_indexer(pd.DatetimeIndex([outcome.first_session, outcome.last_session]))
-    matrix = outcome.returns_matrix()
+    matrix = outcome.search_trials().returns
     assert matrix.shape == (last - first, 6)
     for trial, returns in zip(outcome.trial_log, matrix.T, strict=True):
         assert trial.sharpe_ratio == pytest.approx(sharpe_ratio(returns), rel=1e-4)
@@ -94,7 +94,7 @@ def test_no_time_at_all_gives_the_defaults(market: MarketView, point: TuningPoin
     stopped = tune_hyperparameters(market, point, settings, seed=3, deadline=lambda: -1.0)
     assert (stopped.trials, stopped.deadline_reached, stopped.inner_sharpe_ratio) == (0, True, None)
     assert stopped.hyperparameters == Hyperparameters()
-    assert stopped.returns_matrix().size == 0
+    assert stopped.search_trials().returns.size == 0
 
 
 def test_failed_trials_count_and_leave_the_defaults(
