@@ -6,12 +6,15 @@ import json
 from pathlib import Path
 from typing import Any
 
+from rich.text import Text
+
 from cli.console import console, print_hint, print_table
 from cli.deployment import LOCAL, Deployment
 from cli.local_aws.place import Place
 from lambdas.adapters.analytics import gate_record
 from lambdas.contracts.outputs import StackOutput
 from lambdas.contracts.storage import PerformancePrefix
+from lambdas.core.gates import asked, measured
 from lambdas.core.values import GateRecord
 
 TUNING_GATES = ("data_quality", "backtesting", "market", "risk", "deployment")
@@ -24,7 +27,10 @@ def gates_of(deployment: Deployment, run_id: str) -> list[GateRecord]:
 
 
 def print_gates(gates: list[GateRecord], expected: tuple[str, ...] = ()) -> None:
-    """Print each comparison of each gate, then each gate's reason; what was not reached says so."""
+    """Print each comparison of each gate, then each gate's reason; what was not reached says so.
+
+    A bound is the one-sided one of the estimate before it; `asked` says where it is the bound that is compared.
+    """
     rows: list[list[object]] = []
     for gate in gates:
         for position, check in enumerate(gate.checks):
@@ -32,9 +38,10 @@ def print_gates(gates: list[GateRecord], expected: tuple[str, ...] = ()) -> None
             rows.append(
                 [
                     gate.gate if first else "",
-                    check.metric,
-                    check.value,
-                    f"{check.comparison} {check.threshold:g}",
+                    measured(check),
+                    check.estimate,
+                    check.bound,
+                    asked(check),
                     gate.base_rate if check.metric == "hit_rate" else None,
                     check.passed,
                     gate.verdict.replace("_", " ") if first else "",
@@ -42,12 +49,12 @@ def print_gates(gates: list[GateRecord], expected: tuple[str, ...] = ()) -> None
             )
     missing = [name for name in expected if name not in {gate.gate for gate in gates}]
     if rows:
-        rows += [[name, None, None, None, None, None, "not reached"] for name in missing]
-        print_table(("gate", "metric", "value", "asked", "base\nrate", "met", "verdict"), rows)
+        rows += [[name, None, None, None, None, None, None, "not reached"] for name in missing]
+        print_table(("gate", "metric", "value", "bound", "asked", "base\nrate", "met", "verdict"), rows)
         console.print()
     for gate in gates:
-        console.print(f"[{_STYLE[gate.verdict]}]{gate.verdict.replace('_', ' ')}[/]  {gate.gate}: ", end="")
-        console.print(gate.reason, markup=False)
+        verdict = (gate.verdict.replace("_", " "), _STYLE[gate.verdict])
+        console.print(Text.assemble(verdict, f"  {gate.gate}: {gate.reason}"))
 
 
 def fetch_report(deployment: Deployment, run_id: str, folder: Path | None = None) -> list[Path]:

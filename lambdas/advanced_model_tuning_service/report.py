@@ -6,6 +6,7 @@ from html import escape
 from typing import Any, get_args
 
 from lambdas.adapters.analytics import gate_record
+from lambdas.core.gates import asked, measured
 from lambdas.core.values import GateRecord, Verdict
 from lambdas.runtime.stores import Stores
 
@@ -59,7 +60,9 @@ def render(report: dict[str, Any], gates: list[GateRecord]) -> str:
     sections = [
         f"<h1>{escape(run['outcome'])}: {escape(run['run_id'])}</h1><p>{escape(run['message'])}</p>",
         _table(
-            "Gates", ("gate", "metric", "value", "must be", "base rate", "", "verdict", "reason"), _gate_rows(gates)
+            "Gates",
+            ("gate", "metric", "value", "bound", "must be", "base rate", "", "verdict", "reason"),
+            _gate_rows(gates),
         ),
         _table("Run", ("", ""), [(name, run.get(name)) for name in RUN_FACTS if name in run]),
     ]
@@ -82,13 +85,14 @@ def _gate_rows(gates: list[GateRecord]) -> list[tuple[Any, ...]]:
     for gate in gates:
         ours: tuple[str, str, str] = (gate.gate, gate.verdict, gate.reason)
         for check in gate.checks:
-            base = gate.base_rate if check.metric.endswith("hit_rate") else ""
+            base = gate.base_rate if check.metric == "hit_rate" else ""
+            bound = "" if check.bound is None else check.bound
             met = "met" if check.passed else "missed"
-            limit = f"{check.comparison} {check.threshold:g} ({check.kind})"
-            rows.append((ours[0], check.metric, check.value, limit, base, met, ours[1], ours[2]))
+            limit = f"{asked(check)} ({check.kind})"
+            rows.append((ours[0], measured(check), check.estimate, bound, limit, base, met, ours[1], ours[2]))
             ours = ("", "", "")
         if not gate.checks:
-            rows.append((ours[0], "", "", "", "", "", ours[1], ours[2]))
+            rows.append((ours[0], "", "", "", "", "", "", ours[1], ours[2]))
     return rows
 
 

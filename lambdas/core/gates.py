@@ -39,15 +39,22 @@ def check(
     comparison: Literal[">", ">=", "<", "<="],
     threshold: float,
     kind: Literal["threshold", "evidence"] = "threshold",
+    *,
+    bound: float | None = None,
+    bound_of: float | None = None,
 ) -> GateCheck:
     """Compare one number; None, NaN and infinity become None and do not pass.
+
+    `bound` is shown beside a point estimate that is compared. Where it is the bound that is compared, as metrics called
+    ``..._lower`` and ``..._upper`` are, `bound_of` is the point estimate.
 
     Examples
     --------
     >>> check("sharpe_ratio", 1.2, ">", 1.0).passed, check("sharpe_ratio", float("inf"), ">", 1.0).passed
     (True, False)
     """
-    known = value if value is not None and math.isfinite(value) else None
+    known = _finite(value)
+    compares_bound = _bound_name(metric) is not None
     return GateCheck(
         metric=metric,
         value=known,
@@ -55,7 +62,28 @@ def check(
         threshold=threshold,
         passed=known is not None and _COMPARISONS[comparison](known, threshold),
         kind=kind,
+        estimate=_finite(bound_of) if compares_bound else known,
+        bound=known if compares_bound else _finite(bound),
     )
+
+
+def measured(done: GateCheck) -> str:
+    """Name what a check measured, without saying that a bound of it was compared.
+
+    Examples
+    --------
+    >>> skill = check("matched_skill_lower", 0.012, ">", 0.0, "evidence", bound_of=0.03)
+    >>> measured(skill), skill.estimate, skill.bound, asked(skill)
+    ('matched_skill', 0.03, 0.012, 'lower > 0')
+    """
+    bound = _bound_name(done.metric)
+    return done.metric if bound is None else done.metric.removesuffix(f"_{bound}")
+
+
+def asked(done: GateCheck) -> str:
+    """Say what a check asked for, and of which number where it is a bound."""
+    bound = _bound_name(done.metric)
+    return f"{'' if bound is None else bound + ' '}{done.comparison} {done.threshold:g}"
 
 
 def verdict_of(checks: Sequence[GateCheck], evidence: Literal["required", "advisory"]) -> Verdict:
@@ -105,8 +133,10 @@ def backtesting_gate(metrics: PortfolioMetrics, evidence: Evidence, gates: GateS
         Of the pooled walk-forward predictions, of the hit definition that the settings choose.
     gates : GateSettings
     """
-    rate = check("hit_rate", metrics.hit_rate, ">", gates.hit_rate)
-    skill = check("matched_skill_lower", evidence.matched_skill_lower, ">", 0.0, "evidence")
+    rate = check("hit_rate", metrics.hit_rate, ">", gates.hit_rate, bound=evidence.hit_rate_lower)
+    skill = check(
+        "matched_skill_lower", evidence.matched_skill_lower, ">", 0.0, "evidence", bound_of=metrics.matched_skill
+    )
     base = f"the base rate of {_percent(metrics.base_rate)}"
     if rate.value is None:
         sentence = "The hit rate could not be measured: no recommendation has matured."
@@ -136,7 +166,9 @@ def market_gate(holdout: PortfolioMetrics, evidence: Evidence, gates: GateSettin
     gates : GateSettings
     """
     ahead = check("market_outperformance", holdout.market_outperformance.get(MARKET), ">", gates.market_outperformance)
-    active = check("active_return_lower", evidence.active_return_lower, ">", 0.0, "evidence")
+    active = check(
+        "active_return_lower", evidence.active_return_lower, ">", 0.0, "evidence", bound_of=evidence.active_return
+    )
     if ahead.value is None:
         sentence = f"The return over {MARKET} in the holdout could not be measured."
     else:
@@ -164,7 +196,9 @@ def risk_gate(trailing: PortfolioMetrics, evidence: Evidence, gates: GateSetting
         Of the pooled series, holdout included.
     gates : GateSettings
     """
-    sharpe = check("sharpe_ratio", trailing.sharpe_ratio, ">", gates.sharpe_ratio)
+    sharpe = check(
+        "sharpe_ratio", trailing.sharpe_ratio, ">", gates.sharpe_ratio, bound=evidence.trailing_sharpe_ratio_lower
+    )
     fall = check("max_drawdown", trailing.max_drawdown, "<", gates.max_drawdown)
     deflated = check("deflated_sharpe", evidence.deflated_sharpe, ">=", gates.deflated_sharpe, "evidence")
     sentence = (
@@ -183,6 +217,8 @@ def risk_gate(trailing: PortfolioMetrics, evidence: Evidence, gates: GateSetting
     )
     if sharpe.passed and fall.passed:
         trials = "an unknown number of trials" if evidence.n_trials is None else f"{evidence.n_trials} trials"
+        if evidence.n_trials is not None and evidence.effective_trials is not None:
+            trials += f" (worth {evidence.effective_trials:.0f} independent ones)"
         chance = "unknown" if deflated.value is None else _percent(deflated.value)
         sentence += (
             f"; the probability that it is more than the best of {trials} without skill is {chance}, "
@@ -219,7 +255,9 @@ def deployment_gate(
         reasons.append("no gate was recorded")
     else:
         if champion is not None:
-            worse = check("champion_difference_upper", champion.difference_upper, ">=", 0.0)
+            worse = check(
+                "champion_difference_upper", champion.difference_upper, ">=", 0.0, bound_of=champion.difference
+            )
             checks.append(worse)
             if worse.value is None:
                 reasons.append(f"the comparison with the champion {champion.champion} could not be measured")
@@ -248,7 +286,8 @@ def live_gate(
 
     Too few settled recommendations are INSUFFICIENT_EVIDENCE and no alarm: that is how every champion begins.
     """
-    upper = check("live_skill_upper", live_skill_upper, ">=", 0.0)
+    skill = None if live_hit_rate is None or live_base_rate is None else live_hit_rate - live_base_rate
+    upper = check("live_skill_upper", live_skill_upper, ">=", 0.0, bound_of=skill)
     if upper.value is None:
         sentence = "Too few live recommendations have matured to judge them."
     else:
@@ -301,13 +340,12 @@ def _record(
     gates: GateSettings,
     base_rate: float | None = None,
 ) -> GateRecord:
-    known_base = base_rate if base_rate is not None and math.isfinite(base_rate) else None
     return GateRecord(
         gate=gate,
         verdict=verdict_of(checks, gates.evidence),
         checks=checks,
         reason=reason[:1000],
-        base_rate=known_base,
+        base_rate=_finite(base_rate),
     )
 
 
@@ -332,4 +370,15 @@ def _percent(value: float | None) -> str:
 
 def _points(value: float | None) -> str:
     """Write a difference of two percentages, with its sign."""
-    return "an unknown amount" if value is None or not math.isfinite(value) else f"{value * 100:+.1f} %"
+    return "an unknown amount" if value is None or not math.isfinite(value) else f"{value * 100:+.1f} points"
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
+
+
+def _bound_name(metric: str) -> Literal["lower", "upper"] | None:
+    """Which bound a metric is, by its name; None for a point estimate."""
+    if metric.endswith("_lower"):
+        return "lower"
+    return "upper" if metric.endswith("_upper") else None

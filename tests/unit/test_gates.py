@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import pytest
 
 from lambdas.core.gates import (
+    asked,
     assess_target,
     backtesting_gate,
     check,
@@ -18,6 +19,7 @@ from lambdas.core.gates import (
     deployment_gate,
     live_gate,
     market_gate,
+    measured,
     recommended_deployment,
     risk_gate,
     target_met,
@@ -256,30 +258,61 @@ def test_sentences_are_what_a_person_understands():
     maybe_luck = backtesting_gate(metrics(hit_rate=0.612), evidence(matched_skill_lower=-0.011), GATES)
     assert maybe_luck.reason == (
         "Hit rate 61.2 % is above 60 %, but its skill over the base rate of 58.3 % may be luck: "
-        "+2.0 % over symbols as volatile as its own, lower bound -1.1 %."
+        "+2.0 points over symbols as volatile as its own, lower bound -1.1 points."
     )
     proof = evidence(active_return=0.081, active_return_lower=0.03)
     assert market_gate(metrics(market_outperformance={"SPY": 0.026}), proof, GATES).reason == (
-        "In the holdout the portfolio returned +2.6 % against SPY, above the +2.0 % asked for, and its active return "
-        "against SPY is more than luck: +8.1 % a year out of sample, lower bound +3.0 %."
+        "In the holdout the portfolio returned +2.6 points against SPY, above the +2.0 points asked for, and its "
+        "active return against SPY is more than luck: +8.1 points a year out of sample, lower bound +3.0 points."
     )
     assert data_quality_gate(Quality(0.8, 1), GATES).reason == (
         "80 % of the symbols have usable data, less than the required 90 %; "
         "the newest price is 1 sessions old, within the limit of 3."
     )
     missed = backtesting_gate(metrics(hit_rate=0.55, skill=-0.033), evidence(), GATES)
-    assert missed.reason == "Hit rate 55 % is not above 60 %; its skill over the base rate of 58.3 % is -3.3 %."
+    assert missed.reason == "Hit rate 55 % is not above 60 %; its skill over the base rate of 58.3 % is -3.3 points."
     unknown = backtesting_gate(metrics(hit_rate=None), evidence(), GATES)
     assert unknown.reason == "The hit rate could not be measured: no recommendation has matured."
-    risk = risk_gate(metrics(sharpe_ratio=1.97, max_drawdown=0.068), evidence(deflated_sharpe=0.235), GATES)
+    counted = evidence(deflated_sharpe=0.235, effective_trials=61.7)
+    risk = risk_gate(metrics(sharpe_ratio=1.97, max_drawdown=0.068), counted, GATES)
     assert risk.reason == (
         "Over the last 252 sessions the Sharpe ratio 1.97 is above 1.0 and the drawdown of 6.8 % is below 15 %; the "
-        "probability that it is more than the best of 300 trials without skill is 23.5 %, not the 95 % asked for."
+        "probability that it is more than the best of 300 trials (worth 62 independent ones) without skill is 23.5 %, "
+        "not the 95 % asked for."
     )
     worse = deployment_gate([record("PASS")], champion(-0.012), target_met=True, gates=GATES)
     assert worse.reason == (
-        "Not deployed: it is worse than the champion v20260101-0123456789ab by -5.0 % a year, at best -1.2 %."
+        "Not deployed: it is worse than the champion v20260101-0123456789ab by -5.0 points a year, at best -1.2 points."
     )
+
+
+def test_checks_carry_the_estimate_and_its_bound():
+    proof = evidence(
+        hit_rate_lower=0.59, matched_skill_lower=0.01, active_return=0.08, active_return_lower=NAN,
+        trailing_sharpe_ratio_lower=0.3, deflated_sharpe=0.97,
+    )  # fmt: skip
+    rate, skill = backtesting_gate(metrics(hit_rate=0.62), proof, GATES).checks
+    assert (rate.value, rate.estimate, rate.bound, measured(rate), asked(rate)) == (
+        0.62,
+        0.62,
+        0.59,
+        "hit_rate",
+        "> 0.6",
+    )
+    assert (skill.value, skill.estimate, skill.bound) == (0.01, 0.02, 0.01)
+    assert (measured(skill), asked(skill)) == ("matched_skill", "lower > 0")
+    ahead, active = market_gate(metrics(market_outperformance={"SPY": 0.03}), proof, GATES).checks
+    assert (ahead.estimate, ahead.bound) == (0.03, None)
+    assert (active.value, active.estimate, active.bound, active.passed) == (None, 0.08, None, False)
+    sharpe, fall, _ = risk_gate(metrics(sharpe_ratio=1.4, max_drawdown=0.1), proof, GATES).checks
+    assert (sharpe.estimate, sharpe.bound, fall.estimate, fall.bound) == (1.4, 0.3, 0.1, None)
+    worse = deployment_gate([record("PASS")], champion(0.02), target_met=True, gates=GATES).checks[-1]
+    assert (measured(worse), worse.estimate, worse.bound, asked(worse)) == (
+        "champion_difference", -0.05, 0.02, "upper >= 0",
+    )  # fmt: skip
+    live = live_gate(0.52, 0.58, 0.01, GATES).checks[0]
+    assert (live.estimate, live.bound) == (pytest.approx(-0.06), 0.01)
+    assert live_gate(None, None, None, GATES).checks[0].estimate is None
 
 
 def test_thresholds_come_from_the_settings():
