@@ -21,7 +21,15 @@ from lambdas.core.market_data.sources import yahoo as yahoo_module
 from lambdas.core.market_data.sources.edgar import Edgar, NoFilingsError
 from lambdas.core.market_data.sources.edgar_facts import quarterly_reports
 from lambdas.core.market_data.sources.fred import Fred
-from lambdas.core.market_data.sources.live_requests import Guard, Manners, Pace, UnansweredError, transient, unguarded
+from lambdas.core.market_data.sources.live_requests import (
+    Guard,
+    Manners,
+    Pace,
+    UnansweredError,
+    is_outage,
+    transient,
+    unguarded,
+)
 from lambdas.core.market_data.sources.protocol import Collected
 from lambdas.core.market_data.sources.yahoo import BENCHMARK_SYMBOLS, MACRO_SYMBOLS, History, NoDataError, Yahoo
 
@@ -112,7 +120,8 @@ class LiveSource:
         InvalidRequestError
             If no symbols are named: there is no list of all.
         TransientMarketDataError
-            If a source answers nothing, or the benchmark is not answered for: asking again later may help.
+            If the benchmark or EDGAR's list is not answered for, or so many symbols are not that it is an outage:
+            asking again later may help.
         """
         if not symbols:
             raise InvalidRequestError("the source yahoo has every symbol: name the ones to collect")
@@ -134,7 +143,7 @@ class LiveSource:
         notes += [f"benchmark {symbol}: {reason}" for symbol, reason in benchmark_problems.items()]
         histories, failures = self._histories(sorted(set(symbols)), since)
         unanswered = {symbol: str(error) for symbol, error in failures.items() if isinstance(error, UnansweredError)}
-        if unanswered and not histories:
+        if is_outage(len(unanswered), len(set(symbols))):
             raise transient("Yahoo", unanswered)
         problems = {symbol: str(error) for symbol, error in failures.items()}
         notes += [
@@ -193,7 +202,7 @@ class LiveSource:
 
         answers = dict(zip(symbols, _at_once(ask, symbols), strict=True))
         unanswered = {s: str(answer) for s, answer in answers.items() if isinstance(answer, UnansweredError)}
-        if len(unanswered) == len(symbols):
+        if is_outage(len(unanswered), len(symbols)):
             # Five quarters of Yahoo's in place of ten years would be another data set: rather wait.
             raise transient("EDGAR", unanswered)
         tables = [answer for answer in answers.values() if isinstance(answer, pd.DataFrame)]

@@ -22,6 +22,9 @@ Answer = TypeVar("Answer")
 Guard = Callable[[str, Callable[[], Any]], Any]
 """Makes a call on behalf of a source, by name; a circuit breaker raises `TransientMarketDataError` instead."""
 
+OUTAGE_SYMBOLS = 5
+OUTAGE_SHARE = 0.2
+
 
 class PassingFaultError(Exception):
     """One request failed in a way that another attempt may cure."""
@@ -133,9 +136,18 @@ class Manners:
 
 
 def transient(source: str, reasons: dict[str, str]) -> TransientMarketDataError:
-    """Make the error for a source that answered nothing it was asked, with the first reason as an example."""
+    """Make the error for a source that leaves much unanswered, with the first reason as an example."""
     symbol, reason = next(iter(sorted(reasons.items())))
     return TransientMarketDataError(
-        f"{source} answered none of {len(reasons)} requests, for example {symbol}: {reason}. The step is retried; if "
+        f"{source} did not answer for {len(reasons)} symbols, for example {symbol}: {reason}. The step is retried; if "
         "it goes on, look at the source's status and at the network."
     )
+
+
+def is_outage(n_unanswered: int, n_asked: int) -> bool:
+    """Say whether so many unanswered symbols are the source's trouble, and not that of the symbols.
+
+    The benchmark was answered for before: a symbol or two whose requests always fail shall cost themselves, in a
+    batch of one too, and not the run.
+    """
+    return n_unanswered >= OUTAGE_SYMBOLS and n_unanswered > OUTAGE_SHARE * n_asked

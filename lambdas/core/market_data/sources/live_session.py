@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -49,6 +50,12 @@ class PatientSession(Session[Response]):
         self._manners = manners
         self._complaint = complaint
         self._dispensable = dispensable
+        self._answered = threading.local()
+
+    @property
+    def last_status(self) -> int:
+        """Status of the last answer that this thread got; 0 before the first."""
+        return int(getattr(self._answered, "status", 0))
 
     def request(self, method: Any, url: str, *args: Any, **options: Any) -> Response:
         """Make a request, with patience; statuses other than 408, 429 and 5xx are answers."""
@@ -66,6 +73,7 @@ class PatientSession(Session[Response]):
                 raise PassingFaultError(f"status {status}, {words}", response.headers.get("Retry-After"))
             if (complaint := self._complaint(url, response)) is not None:
                 raise PassingFaultError(complaint)
+            self._answered.status = status
             return response
 
         if not self._dispensable(url):

@@ -47,6 +47,9 @@ _STATEMENTS = {
 }
 
 
+REFUSED = (401, 403)
+
+
 class NoDataError(Exception):
     """Yahoo answered, and has nothing of the symbol; asking again cannot help."""
 
@@ -157,6 +160,9 @@ class Yahoo:
         try:
             frame = ticker.history(start=first.isoformat(), auto_adjust=False, actions=True)
         except yfinance.exceptions.YFTickerMissingError as error:
+            # yfinance reports a refused cookie, after it has tried another, as a symbol that is missing.
+            if (status := self._session.last_status) in REFUSED:
+                raise UnansweredError(f"yahoo: {symbol}: status {status}, the request was refused") from error
             raise NoDataError(f"Yahoo: {error.rationale}") from error
         except (KeyError, TypeError, IndexError, ValueError, AttributeError) as error:
             raise NoDataError(f"Yahoo's chart could not be read ({type(error).__name__}: {error})") from error
@@ -172,7 +178,7 @@ class Yahoo:
             self._ticker(symbol)
             search = self._yfinance.Search(symbol, max_results=5, news_count=0, lists_count=0, session=self._session)
             quotes = search.quotes
-        except (KeyError, TypeError, ValueError, AttributeError):
+        except (self._yfinance.exceptions.YFException, KeyError, TypeError, ValueError, AttributeError):
             return None, None
         found: dict[str, Any] = next((quote for quote in quotes if quote.get("symbol") == symbol), {})
         return found.get("sector"), found.get("industry")

@@ -131,6 +131,20 @@ def test_a_symbol_that_is_not_answered_for_is_a_problem_with_its_reason(market, 
     assert collected.dataset.prices.symbols == (good,)
 
 
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_refused_request_is_not_taken_for_a_delisted_symbol(market, serve, tmp_path, status):
+    from replay_bodies import as_json
+
+    refusal = {"finance": {"result": None, "error": {"code": "Unauthorized", "description": "Invalid Crumb"}}}
+    bad, good = market.symbols[:2]
+
+    def router(request):
+        return as_json(refusal, status) if request.path.endswith(f"/chart/{bad}") else market(request)
+
+    collected = live_source(serve(router), tmp_path).load([bad, good], as_of=LAST, first=FIRST)
+    assert collected.problems == {bad: f"yahoo: {bad}: status {status}, the request was refused"}
+
+
 def test_only_unknown_symbols_make_an_empty_batch(market, serve, tmp_path):
     collected = live_source(serve(market), tmp_path).load(["GONE", "LOST"], as_of=LAST, first=FIRST)
     assert set(collected.problems) == {"GONE", "LOST"}
@@ -158,17 +172,35 @@ def test_a_company_that_edgar_does_not_know_has_yahoos_statements_or_none(market
 @pytest.mark.parametrize(
     ("part", "complaint"),
     [
-        ("chart/SPY", "Yahoo answered none of 1 requests, for example SPY"),
-        ("chart/SIM", "Yahoo answered none of 2 requests, for example SIM01"),
-        ("company_tickers", "EDGAR answered none of 2"),
-        ("companyfacts", "EDGAR answered none of 2"),
+        ("chart/SPY", "Yahoo did not answer for 1 symbols, for example SPY"),
+        ("chart/SIM", "Yahoo did not answer for 6 symbols, for example SIM01"),
+        ("company_tickers", "EDGAR did not answer for 6 symbols"),
+        ("companyfacts", "EDGAR did not answer for 6 symbols"),
     ],
 )
 @pytest.mark.parametrize("kind", ["429", "broken"])
 def test_a_source_that_answers_nothing_is_transient(market, serve, tmp_path, part, complaint, kind):
     source = live_source(serve(market, always(kind, part)), tmp_path, attempts=2)
     with pytest.raises(TransientMarketDataError, match=complaint):
-        source.load(market.symbols[:2], as_of=LAST, first=FIRST)
+        source.load(market.symbols, as_of=LAST, first=FIRST)
+
+
+def test_a_batch_of_one_bad_symbol_is_no_outage(market, serve, tmp_path):
+    bad = market.symbols[0]
+    collected = live_source(serve(market, always("500", f"chart/{bad}")), tmp_path, attempts=2).load(
+        [bad], as_of=LAST, first=FIRST
+    )
+    assert set(collected.problems) == {bad}
+    assert collected.dataset.prices.symbols == ()
+
+
+def test_companies_that_edgar_does_not_answer_for_have_statements_or_none(market, serve, tmp_path):
+    bad = f"companyfacts/CIK{market.ciks[market.symbols[0]]:010d}"
+    source = live_source(serve(market, always("500", bad)), tmp_path, attempts=2)
+    collected = source.load(market.symbols, as_of=LAST, first=FIRST)
+    assert collected.problems == {}
+    assert set(collected.dataset.fundamentals["symbol"]) == set(market.symbols[1:])
+    assert any("status 500" in note and market.symbols[0] in note for note in collected.notes)
 
 
 def test_retry_after_is_obeyed(market, serve, tmp_path):
