@@ -5,7 +5,7 @@ ENV ?= dev
 BASE_IMAGE ?= python:3.11-slim-bookworm
 BIN := .venv/bin
 
-.PHONY: help setup demo test lint lock synth images deploy clean
+.PHONY: help setup demo test lint controls bench lock synth images deploy clean
 
 help:  ## What can be made.
 	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -15,7 +15,7 @@ setup:  ## Environment in .venv, emulator and Node in .local/tools; repeated, it
 
 demo: setup  ## Deploy into the local AWS and retune on DATA=sample|simulated|yahoo|FOLDER.
 ifeq ($(DATA),simulated)
-	$(BIN)/amts run --data $(DATA) --lookback-days 730
+	$(BIN)/amts run --data $(DATA) --lookback-days 910
 	$(BIN)/amts run --data $(DATA) --mode daily
 	$(BIN)/amts status
 else
@@ -29,6 +29,12 @@ lint: setup  ## ruff and mypy --strict.
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+controls: setup  ## Try the gates on markets whose truth is known: half an hour, tables in docs/evidence.md.
+	$(BIN)/python -m benchmarks.controls
+
+bench: setup  ## Speed beside vectorbt and purgedcv, results compared first: docs/benchmarks.md.
+	$(BIN)/python -m benchmarks.speed
 
 lock: setup  ## Resolve the locks of requirements/ again.
 	requirements/lock.sh

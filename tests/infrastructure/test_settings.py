@@ -15,8 +15,15 @@ from lambdas.contracts.settings import ModelSettings
 
 
 def test_the_defaults_of_the_model_are_its_own() -> None:
-    for name in ("dev", "prod", "local"):
+    for name in ("dev", "prod"):
         assert load_settings(name).model == ModelSettings()
+
+
+def test_only_the_search_is_smaller_locally() -> None:
+    local = load_settings("local").model
+    assert local.tuning.n_trials < ModelSettings().tuning.n_trials
+    assert local.model_copy(update={"tuning": ModelSettings().tuning}) == ModelSettings()
+    assert local.tuning.model_copy(update={"n_trials": ModelSettings().tuning.n_trials}) == ModelSettings().tuning
 
 
 def test_the_environment_is_chosen_by_a_variable(monkeypatch: pytest.MonkeyPatch) -> None:
