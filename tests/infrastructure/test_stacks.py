@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from assemblies import Assembly
 
+from cdk_app.settings import load_settings
 from lambdas.contracts.environment import FunctionEnvironment
 from lambdas.contracts.metrics import NAMESPACE, Metric
 from lambdas.contracts.outputs import StackOutput, pipeline_stack_name
-from lambdas.core.settings import ModelSettings
 
 FUNCTIONS = {
     "advanced-model-tuning-service": ("lambdas.advanced_model_tuning_service.handler.handler", 512),
@@ -79,7 +79,7 @@ def test_functions_get_an_environment_they_can_read(assembly: Assembly, monkeypa
             for variable, value in variables.items():
                 patch.setenv(variable, value if isinstance(value, str) else "given-at-deploy-time")
             read = FunctionEnvironment()  # type: ignore[call-arg]
-        assert read.model == ModelSettings()
+        assert read.model == load_settings(assembly.environment).model
         assert read.environment == assembly.environment
         assert variables["POWERTOOLS_SERVICE_NAME"] == name
         assert variables["POWERTOOLS_METRICS_NAMESPACE"] == NAMESPACE
