@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 
 from benchmarks.controls.judgement import BOOTSTRAP_DRAWS, Judgement, judge_frames
+from lambdas.core.backtest.trials import weigh_trials
 from lambdas.core.features import build_features
 from lambdas.core.market_data.dataset import dataset_hash
 from lambdas.core.market_data.sources.simulated import SimulatedSource
@@ -13,7 +14,7 @@ from lambdas.core.settings import EvidenceSettings, ModelSettings, TuningSetting
 from lambdas.core.walk_forward import walk_forward
 
 NULL_SYMBOLS, SIGNAL_SYMBOLS = 40, 100
-NULL_LOOKBACK_DAYS, SIGNAL_LOOKBACK_DAYS = 365, 730
+NULL_LOOKBACK_DAYS, SIGNAL_LOOKBACK_DAYS = 360, 720  # whole windows of 90 days
 LAST_SESSION = dt.date(2019, 12, 31)
 
 
@@ -24,7 +25,7 @@ def path_settings(lookback_days: int, seed: int) -> ModelSettings:
             window_days=90, lookback_days=lookback_days, train_years=2.0, training_stride=10
         ),
         tuning=TuningSettings(n_trials=2, inner_folds=2, cadence_windows=0, network_seeds=1, seed=seed),
-        evidence=EvidenceSettings(bootstrap_draws=BOOTSTRAP_DRAWS, random_portfolios=10),
+        evidence=EvidenceSettings(bootstrap_draws=BOOTSTRAP_DRAWS),
     )
 
 
@@ -40,4 +41,6 @@ def run_whole_path(seed: int, rank_ic: float) -> Judgement:
     view = market_view(dataset, build_features(dataset), settings.portfolio)
     run = walk_forward(view, LAST_SESSION, settings, dataset_hash(dataset))
     is_holdout = run.predictions["fold"] == run.plan.holdout.number
-    return judge_frames(dataset, run.predictions[~is_holdout], run.predictions[is_holdout], settings, run.trials)
+    searches = [search.search_trials() for search in run.searches]
+    trials = weigh_trials(searches, dataset, settings.portfolio.horizon)
+    return judge_frames(dataset, run.predictions[~is_holdout], run.predictions[is_holdout], settings, trials)

@@ -7,14 +7,16 @@ import datetime as dt
 import numpy as np
 from scipy.signal import lfilter
 
-from benchmarks.controls.judgement import Judgement, as_probabilities, control_settings, decision_span, judge_scores
-from lambdas.core.backtest.metrics import sharpe_ratio
-from lambdas.core.backtest.portfolio import cash_rates, simulate_arrays
-from lambdas.core.backtest.recommendation import recommend
-from lambdas.core.labels import BASIS_POINT, eligible, execution_prices, mark_prices
+from benchmarks.controls.judgement import (
+    Judgement,
+    alike,
+    as_probabilities,
+    control_settings,
+    judge_scores,
+    walk_forward_returns,
+)
 from lambdas.core.market_data.panel import FloatArray, MarketDataset
 from lambdas.core.market_data.sources.simulated import SimulatedSource
-from lambdas.core.settings import ModelSettings
 
 N_TRIALS = 24
 """Scored configurations of one search: 8 of each of 3 learners, the default."""
@@ -59,22 +61,6 @@ def _judge_best(dataset: MarketDataset, trials: list[FloatArray]) -> Judgement:
     The harshest choice there is: a run of the product chooses on earlier sessions than those that are judged.
     """
     settings = control_settings()
-    ratios = _walk_forward_sharpe(dataset, trials, settings)
-    return judge_scores(dataset, as_probabilities(trials[int(np.argmax(ratios))]), settings, N_TRIALS)
-
-
-def _walk_forward_sharpe(dataset: MarketDataset, trials: list[FloatArray], settings: ModelSettings) -> list[float]:
-    first, holdout = decision_span(dataset, settings)
-    span = slice(first, holdout)
-    portfolio = settings.portfolio
-    allowed = eligible(dataset, portfolio.min_history_sessions)[span]
-    trade, mark = execution_prices(dataset.prices)[span], mark_prices(dataset.prices)[span]
-    cash = cash_rates(dataset)[span]
-    ratios = []
-    for score in trials:
-        chosen = recommend(as_probabilities(score[span]), allowed, settings.recommendation)
-        cost = portfolio.cost_bps * BASIS_POINT
-        simulated = simulate_arrays(trade, mark, chosen, 0, len(cash) - 1, portfolio.horizon, cost, cash)
-        ratio = sharpe_ratio(simulated.excess_returns)
-        ratios.append(-np.inf if ratio is None else ratio)
-    return ratios
+    returns = walk_forward_returns(dataset, trials, settings)
+    best = int(np.argmax(returns.mean(axis=0) / returns.std(axis=0)))
+    return judge_scores(dataset, as_probabilities(trials[best]), settings, alike(returns, len(trials)))

@@ -14,6 +14,11 @@ from benchmarks.controls.judgement import as_probabilities, control_settings, de
 from lambdas.core.features import FEATURES
 from lambdas.core.labels import compute_outcomes
 from lambdas.core.market_data.sources.simulated import SimulatedSource
+from lambdas.core.values import TrialEvidence
+
+TRIALS = TrialEvidence(
+    n_searches=1, n_trials=24, n_measured=0, correlation=None, sharpe_variance=None, pbo=None, spa_p_value=None
+)
 
 
 @pytest.fixture(scope="module")
@@ -28,13 +33,13 @@ def oracle(null_market):
 
 
 def test_the_gates_deploy_scores_that_know_the_outcomes(null_market, oracle):
-    judged = judge_scores(null_market, as_probabilities(oracle), control_settings(365), n_trials=24)
+    judged = judge_scores(null_market, as_probabilities(oracle), control_settings(365), TRIALS)
     assert judged.deployment == "PASS"
     assert judged.rank_ic == pytest.approx(1.0)
 
 
 def test_the_same_scores_backwards_are_not_deployed(null_market, oracle):
-    judged = judge_scores(null_market, as_probabilities(-oracle), control_settings(365), n_trials=24)
+    judged = judge_scores(null_market, as_probabilities(-oracle), control_settings(365), TRIALS)
     assert (judged.backtesting, judged.market, judged.deployment) == ("FAIL", "FAIL", "FAIL")
 
 
