@@ -113,10 +113,9 @@ class Evidence(Value):
     spa_p_value: FiniteOrNone = Field(default=None, description="Hansen's SPA: the best trial against the market.")
 
 
-class FoldMetrics(Value):
-    """One fold of a pooled simulation, from the close of its first decision to that of the next fold's."""
+class SpanMetrics(Value):
+    """A run of sessions of a simulation, close to close."""
 
-    fold: int
     first_session: dt.date
     last_session: dt.date
     n_sessions: int
@@ -132,6 +131,65 @@ class FoldMetrics(Value):
     sharpe_ratio: FiniteOrNone
     max_drawdown: FiniteOrNone
     rank_ic: FiniteOrNone
+
+
+class FoldMetrics(SpanMetrics):
+    """One fold of a pooled simulation, from the close of its first decision to that of the next fold's."""
+
+    fold: int
+
+
+class YearMetrics(SpanMetrics):
+    """One calendar year, from the last close of the year before."""
+
+    year: int
+
+
+class SectorMetrics(Value):
+    """Recommendations in one sector, against the eligible symbols of that sector."""
+
+    sector: str
+    n_recommendations: int
+    n_matured: int
+    share: FiniteOrNone = Field(description="Of all recommendations.")
+    hit_rate: FiniteOrNone
+    base_rate: FiniteOrNone
+    skill: FiniteOrNone
+    mean_net_return: FiniteOrNone = Field(description="Of a matured recommendation, over the horizon.")
+    rank_ic: FiniteOrNone
+
+
+class RegimeMetrics(Value):
+    """Decisions at which the VIX lay in one tercile of its known history, and the sessions after them."""
+
+    regime: Literal["low", "middle", "high"]
+    n_decisions: int
+    n_matured: int
+    hit_rate: FiniteOrNone
+    base_rate: FiniteOrNone
+    skill: FiniteOrNone
+    matched_skill: FiniteOrNone
+    sharpe_ratio: FiniteOrNone
+    active_return: FiniteOrNone = Field(description="Annualised, against SPY.")
+    rank_ic: FiniteOrNone
+
+
+class MonthlyReturn(Value):
+    """One calendar month, close to close."""
+
+    month: str = Field(description="Year and month: 2019-03.")
+    portfolio: float
+    benchmark: float = Field(description="SPY.")
+
+
+class QuantileReturns(Value):
+    """Gross return over the horizon by quintile of probability, means over decision dates."""
+
+    n_dates: int
+    mean_returns: tuple[FiniteOrNone, ...] = Field(description="From the lowest probabilities to the highest.")
+    spread: FiniteOrNone = Field(description="Top quintile less bottom quintile.")
+    spread_ratio: FiniteOrNone = Field(description="Mean over standard deviation of the spread across dates.")
+    positive_dates: FiniteOrNone = Field(description="Share of dates with a positive spread.")
 
 
 class DailySeries(Value):
@@ -153,6 +211,11 @@ class Evaluation(Value):
     holdout: PortfolioMetrics | None = Field(default=None, description="Slice from the first decision of the holdout.")
     evidence: Evidence
     by_fold: tuple[FoldMetrics, ...] = Field(default=(), description="Empty if the predictions name no folds.")
+    by_year: tuple[YearMetrics, ...] = ()
+    by_sector: tuple[SectorMetrics, ...] = Field(default=(), description="Empty if the data set names no sectors.")
+    by_regime: tuple[RegimeMetrics, ...] = Field(default=(), description="Empty if the data set has no VIX.")
+    monthly: tuple[MonthlyReturn, ...] = ()
+    quantiles: QuantileReturns | None = None
     series: DailySeries
     notes: tuple[str, ...] = Field(default=(), description="What a reader should know about the input, in sentences.")
 

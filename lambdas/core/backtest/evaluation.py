@@ -3,65 +3,20 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from lambdas.core.backtest import metrics
-from lambdas.core.backtest.benchmarks import benchmark_equity
+from lambdas.core.backtest.breakdown import by_fold, by_regime, by_sector, by_year, monthly_returns, quantile_returns
 from lambdas.core.backtest.evidence import pooled_evidence
-from lambdas.core.backtest.hits import HitsByDate, effective_n, hits_by_date, volatility_groups
-from lambdas.core.backtest.portfolio import SESSIONS_PER_YEAR, Portfolio, delisted_held, simulate
-from lambdas.core.backtest.predictions import AlignedPredictions, align_predictions
-from lambdas.core.backtest.recommendation import recommend
-from lambdas.core.errors import InsufficientHistoryError, InvalidPredictionsError
-from lambdas.core.labels import MARKET, compute_outcomes, eligible
-from lambdas.core.market_data.panel import BoolArray, FloatArray, MarketDataset
+from lambdas.core.backtest.hits import effective_n
+from lambdas.core.backtest.portfolio import SESSIONS_PER_YEAR, delisted_held
+from lambdas.core.backtest.run import Backtest, daily_returns, run_backtest
+from lambdas.core.labels import MARKET
+from lambdas.core.market_data.panel import MarketDataset
 from lambdas.core.settings import ModelSettings
-from lambdas.core.values import DailySeries, Evaluation, FoldMetrics, PortfolioMetrics, TrialEvidence
-
-
-@dataclass(frozen=True)
-class Backtest:
-    """One simulation with everything its metrics are read from.
-
-    Arrays by session cover the whole data set; `hits` and `rank_ic` cover the decisions first, ..., last only.
-    """
-
-    dataset: MarketDataset
-    settings: ModelSettings
-    aligned: AlignedPredictions
-    eligible: BoolArray
-    recommended: BoolArray
-    portfolio: Portfolio
-    benchmarks: dict[str, FloatArray]
-    absolute: HitsByDate
-    relative: HitsByDate
-    rank_ic: FloatArray
-    matured: BoolArray
-
-    @property
-    def first(self) -> int:
-        """Session of the first decision."""
-        return self.portfolio.first
-
-    @property
-    def last(self) -> int:
-        """Session of the last decision, at whose close the equity ends."""
-        return self.portfolio.last
-
-    @property
-    def hits(self) -> HitsByDate:
-        """Hits of the definition that the gate reads."""
-        return self.absolute if self.settings.gates.hit_definition == "absolute" else self.relative
-
-    def session_of(self, day: dt.date) -> int:
-        """Index of a session by its date."""
-        at = int(self.dataset.sessions.get_indexer(pd.DatetimeIndex([pd.Timestamp(day)]))[0])
-        if not self.first <= at <= self.last:
-            raise InvalidPredictionsError(f"predictions: {day} is not among their sessions")
-        return at
+from lambdas.core.values import DailySeries, Evaluation, PortfolioMetrics, TrialEvidence
 
 
 def evaluate_predictions(
@@ -111,7 +66,7 @@ def evaluation_of(
 ) -> Evaluation:
     """Collect metrics, slices and evidence of a simulation that was run."""
     first, last = backtest.first, backtest.last
-    active = backtest.portfolio.returns - _returns(backtest.benchmarks[MARKET][first : last + 1])
+    active = backtest.portfolio.returns - daily_returns(backtest.benchmarks[MARKET][first : last + 1])
     matured = backtest.matured[first : last + 1]
     trailing_first = max(first, last - SESSIONS_PER_YEAR)
     return Evaluation(
@@ -129,59 +84,14 @@ def evaluation_of(
             trials=trials,
             trailing_sessions=last - trailing_first,
         ),
-        by_fold=_fold_table(backtest),
+        by_fold=by_fold(backtest),
+        by_year=by_year(backtest),
+        by_sector=by_sector(backtest),
+        by_regime=by_regime(backtest),
+        monthly=monthly_returns(backtest),
+        quantiles=quantile_returns(backtest),
         series=_series(backtest),
         notes=_notes(backtest),
-    )
-
-
-def run_backtest(dataset: MarketDataset, predictions: pd.DataFrame, settings: ModelSettings) -> Backtest:
-    """Turn predictions into recommendations, simulate them and settle their outcomes.
-
-    Raises
-    ------
-    InvalidPredictionsError
-        If the predictions break their schema or do not belong to the data set, or recommend what has no price.
-    InvalidDatasetError
-        If SPY is missing or lacks a price on a session that is evaluated.
-    InsufficientHistoryError
-        If the predictions span fewer than three sessions. Shorter spans than the horizon are simulated, but too few
-        sessions for two blocks of the bootstrap have no evidence, and none of their outcomes may have matured.
-    """
-    aligned = align_predictions(predictions, dataset)
-    dataset, first, last = aligned.dataset, aligned.first, aligned.last
-    if last - first < 2:
-        raise InsufficientHistoryError(
-            f"predictions: they span {last - first + 1} sessions from {dataset.sessions[first].date()}; "
-            "a portfolio needs at least three"
-        )
-    horizon = settings.portfolio.horizon
-    benchmarks = benchmark_equity(dataset, first, last, must_reach=min(last + 1 + horizon, len(dataset.sessions) - 1))
-    allowed = eligible(dataset, settings.portfolio.min_history_sessions) & ~aligned.outside_universe
-    recommended = aligned.recommended
-    if recommended is None:
-        recommended = recommend(aligned.probability, allowed, settings.recommendation)
-    portfolio = simulate(dataset, recommended, first, last, settings.portfolio)
-
-    span = slice(first, last + 1)
-    outcomes = compute_outcomes(dataset, settings.portfolio)
-    groups = volatility_groups(dataset.prices, allowed, first, last)
-    absolute, relative = (
-        hits_by_date(hit[span], recommended[span], allowed[span], groups)
-        for hit in (outcomes.absolute_hit, outcomes.relative_hit)
-    )
-    return Backtest(
-        dataset=dataset,
-        settings=settings,
-        aligned=aligned,
-        eligible=allowed,
-        recommended=recommended,
-        portfolio=portfolio,
-        benchmarks=benchmarks,
-        absolute=absolute,
-        relative=relative,
-        rank_ic=metrics.rank_ic_by_date(aligned.probability[span], outcomes.gross[span], allowed[span]),
-        matured=outcomes.matured,
     )
 
 
@@ -211,8 +121,8 @@ def slice_metrics(backtest: Backtest, first: int, last: int) -> PortfolioMetrics
     rank_ic, icir = metrics.mean_and_ratio(backtest.rank_ic[begin:end])
     mature = backtest.matured[first : last + 1]
     return PortfolioMetrics(
-        first_session=_day(backtest, first),
-        last_session=_day(backtest, last),
+        first_session=backtest.day(first),
+        last_session=backtest.day(last),
         n_sessions=n_sessions,
         hit_rate=hits.hit_rate,
         base_rate=hits.base_rate,
@@ -252,7 +162,9 @@ def _regressions(backtest: Backtest, first: int, last: int) -> dict[str, dict[st
     excess = backtest.portfolio.excess_returns[begin:end]
     cash = backtest.portfolio.cash_rate[begin + 1 : end + 1]
     symbols = sorted(backtest.benchmarks)
-    factors = np.column_stack([_returns(backtest.benchmarks[symbol][first : last + 1]) - cash for symbol in symbols])
+    factors = np.column_stack(
+        [daily_returns(backtest.benchmarks[symbol][first : last + 1]) - cash for symbol in symbols]
+    )
     horizon = backtest.settings.portfolio.horizon
     joint = metrics.regress(excess, factors, horizon)
     single = {symbol: metrics.regress(excess, factors[:, [j]], horizon) for j, symbol in enumerate(symbols)}
@@ -263,44 +175,6 @@ def _regressions(backtest: Backtest, first: int, last: int) -> dict[str, dict[st
         "beta": {symbol: fit.beta[0] if fit else None for symbol, fit in single.items()},
         "joint_beta": {symbol: joint.beta[j] if joint else None for j, symbol in enumerate(symbols)},
     }
-
-
-def _fold_table(backtest: Backtest) -> tuple[FoldMetrics, ...]:
-    """One row a fold; together they tile the simulation, so their returns compound to the whole."""
-    if backtest.aligned.fold is None:
-        return ()
-    fold = backtest.aligned.fold
-    numbers = np.unique(fold[fold >= 0])
-    starts = [int(np.argmax(fold == number)) for number in numbers]
-    rows = []
-    for number, first, last in zip(numbers, starts, [*starts[1:], backtest.last], strict=True):
-        begin, end = first - backtest.first, last - backtest.first
-        decisions = int(np.flatnonzero(fold == number)[-1]) - backtest.first + 1
-        hits = backtest.hits.span(begin, decisions)
-        equity = backtest.portfolio.equity[begin : end + 1]
-        total = metrics.total_return(equity)
-        market = metrics.total_return(backtest.benchmarks[MARKET][first : last + 1])
-        rows.append(
-            FoldMetrics(
-                fold=int(number),
-                first_session=_day(backtest, first),
-                last_session=_day(backtest, last),
-                n_sessions=last - first,
-                n_recommendations=int(hits.n_recommended.sum()),
-                n_matured=int(hits.n_matured.sum()),
-                hit_rate=hits.hit_rate,
-                base_rate=hits.base_rate,
-                skill=hits.skill,
-                matched_skill=hits.matched_skill,
-                total_return=total,
-                benchmark_return=market,
-                market_outperformance=metrics.market_outperformance(total, market, last - first),
-                sharpe_ratio=metrics.sharpe_ratio(backtest.portfolio.excess_returns[begin:end]),
-                max_drawdown=metrics.max_drawdown(equity),
-                rank_ic=metrics.mean_and_ratio(backtest.rank_ic[begin:decisions])[0],
-            )
-        )
-    return tuple(rows)
 
 
 def _series(backtest: Backtest) -> DailySeries:
@@ -340,13 +214,3 @@ def _notes(backtest: Backtest) -> tuple[str, ...]:
     if backtest.hits.n_matured.sum() == 0:
         notes.append("No recommendation has matured: hit rates are unknown.")
     return tuple(notes)
-
-
-def _returns(equity: FloatArray) -> FloatArray:
-    daily: FloatArray = equity[1:] / equity[:-1] - 1.0
-    return daily
-
-
-def _day(backtest: Backtest, session: int) -> dt.date:
-    day: dt.date = backtest.dataset.sessions[session].date()
-    return day

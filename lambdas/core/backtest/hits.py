@@ -38,14 +38,17 @@ class HitsByDate:
 
     def span(self, begin: int, end: int) -> HitsByDate:
         """Return the dates begin, ..., end - 1."""
-        part = slice(begin, end)
+        return self.select(slice(begin, end))
+
+    def select(self, dates: slice | BoolArray) -> HitsByDate:
+        """Return some of the dates."""
         return HitsByDate(
-            self.n_recommended[part],
-            self.n_matured[part],
-            self.n_compared[part],
-            self.hits[part],
-            self.base[part],
-            self.matched[part],
+            self.n_recommended[dates],
+            self.n_matured[dates],
+            self.n_compared[dates],
+            self.hits[dates],
+            self.base[dates],
+            self.matched[dates],
         )
 
     @property

@@ -237,6 +237,42 @@ def rank_ic_by_date(probability: FloatArray, gross: FloatArray, allowed: BoolArr
     return correlation
 
 
+def quantile_returns_by_date(
+    probability: FloatArray, gross: FloatArray, allowed: BoolArray, n_quantiles: int = 5
+) -> FloatArray:
+    """Mean gross return of each quantile of probability, for each session.
+
+    The quantile of rank r of n, by probability and then symbol, is ``floor(n_quantiles * (r - 1) / n)``, as that of
+    volatility is.
+
+    Parameters
+    ----------
+    probability, gross : ndarray of shape (n_sessions, n_symbols)
+        NaN where unknown; pairs with one unknown are left out.
+    allowed : ndarray of bool, shape (n_sessions, n_symbols)
+        The eligible symbols.
+
+    Returns
+    -------
+    ndarray of shape (n_sessions, n_quantiles)
+        The last column is that of the highest probabilities. NaN for sessions with fewer than `n_quantiles` pairs.
+    """
+    known = allowed & np.isfinite(probability) & np.isfinite(gross)
+    count = known.sum(axis=1)
+    order = np.argsort(np.where(known, probability, np.inf), axis=1, kind="stable")
+    place = np.arange(known.shape[1])[np.newaxis, :]
+    quantile = np.where(place < count[:, np.newaxis], n_quantiles * place // np.maximum(count, 1)[:, np.newaxis], -1)
+    ordered = np.take_along_axis(np.where(known, gross, 0.0), order, axis=1)
+    columns = []
+    for number in range(n_quantiles):
+        member = quantile == number
+        total, size = np.where(member, ordered, 0.0).sum(axis=1), member.sum(axis=1)
+        columns.append(
+            np.divide(total, size, out=np.full(len(count), np.nan), where=(count >= n_quantiles) & (size > 0))
+        )
+    return np.column_stack(columns)
+
+
 def mean_and_ratio(values: FloatArray) -> tuple[float | None, float | None]:
     """Mean over dates, and mean over standard deviation (ddof 1), of the known values: rank_ic and icir.
 

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from lambdas.core.backtest.evaluation import evaluation_of, run_backtest, slice_metrics
+from lambdas.core.backtest.evaluation import evaluation_of, slice_metrics
+from lambdas.core.backtest.run import run_backtest
 from lambdas.core.errors import InvalidPredictionsError
 from lambdas.core.gates import assess_target, deployment_gate, market_gate, recommended_deployment, risk_gate
 from lambdas.core.labels import MARKET

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from lambdas.core.backtest import metrics
-from lambdas.core.backtest.evaluation import Backtest
 from lambdas.core.backtest.evidence import BOOTSTRAP_SEED
 from lambdas.core.backtest.random_portfolios import simulate_random_portfolios
+from lambdas.core.backtest.run import Backtest
 from lambdas.core.labels import BASIS_POINT, execution_prices, mark_prices
 from lambdas.core.market_data.panel import BoolArray, FloatArray, IntArray
 from lambdas.core.values import CompetitiveScore

@@ -13,7 +13,8 @@ import pytest
 from markets import NAN, make_panel, random_dataset
 
 from lambdas.core.backtest import metrics
-from lambdas.core.backtest.evaluation import evaluate_predictions, run_backtest, slice_metrics
+from lambdas.core.backtest.evaluation import evaluate_predictions, slice_metrics
+from lambdas.core.backtest.run import run_backtest
 from lambdas.core.errors import InsufficientHistoryError, InvalidDatasetError, InvalidPredictionsError
 from lambdas.core.market_data.panel import MarketDataset
 from lambdas.core.settings import EvidenceSettings, GateSettings, ModelSettings, PortfolioSettings, RecommendationRule

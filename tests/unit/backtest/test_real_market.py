@@ -13,8 +13,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 from slow_loop import prices_of, slow_eligible, slow_rates, slow_recommend, slow_simulation
 
 from lambdas.core.backtest import metrics
-from lambdas.core.backtest.evaluation import run_backtest, slice_metrics
+from lambdas.core.backtest.evaluation import slice_metrics
 from lambdas.core.backtest.portfolio import cash_rates
+from lambdas.core.backtest.run import run_backtest
 from lambdas.core.market_data.dataset import read_dataset
 from lambdas.core.market_data.panel import MarketDataset
 from lambdas.core.settings import ModelSettings, RecommendationRule

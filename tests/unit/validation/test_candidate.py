@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lambdas.core.backtest.evaluation import evaluate_predictions, run_backtest
+from lambdas.core.backtest.evaluation import evaluate_predictions
+from lambdas.core.backtest.run import run_backtest
 from lambdas.core.errors import InvalidPredictionsError
 from lambdas.core.market_data.panel import MarketDataset, PricePanel
 from lambdas.core.settings import EvidenceSettings, ModelSettings, PortfolioSettings, RecommendationRule
