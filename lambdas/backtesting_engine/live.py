@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from lambdas.core.backtest.bootstrap import resampled_sums, upper_bound
+from lambdas.core.backtest.bootstrap import resampled_sums, upper_bound, widening
 from lambdas.core.backtest.evidence import BOOTSTRAP_SEED, MIN_BLOCKS
 from lambdas.core.backtest.hits import hits_by_date, volatility_groups
 from lambdas.core.labels import compute_outcomes, eligible, execution_prices, trade_prices
@@ -67,7 +67,8 @@ def live_skill(dataset: MarketDataset, issued: Mapping[dt.date, Sequence[str]], 
         sums = resampled_sums(columns_to_resample, settings.portfolio.horizon, draws, BOOTSTRAP_SEED)
         with np.errstate(invalid="ignore", divide="ignore"):
             skill = sums[:, 0] / sums[:, 1] - sums[:, 2] / sums[:, 3]
-        upper = upper_bound(skill, settings.evidence.confidence)
+        horizon, confidence = settings.portfolio.horizon, settings.evidence.confidence
+        upper = upper_bound(skill, confidence, hits.skill, widening(last - first + 1, horizon, horizon, confidence))
     return LiveSkill(int(hits.n_matured.sum()), hits.hit_rate, hits.base_rate, upper)
 
 

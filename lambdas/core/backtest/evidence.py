@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from lambdas.core.backtest.bootstrap import lower_bound, resampled_sums
+from lambdas.core.backtest.bootstrap import lower_bound, resampled_sums, widening
 from lambdas.core.backtest.hits import HitsByDate
-from lambdas.core.backtest.metrics import NO_VARIATION
+from lambdas.core.backtest.metrics import NO_VARIATION, sharpe_ratio
 from lambdas.core.backtest.portfolio import SESSIONS_PER_YEAR
 from lambdas.core.backtest.sharpe_inference import (
     deflation,
@@ -105,10 +105,12 @@ def hit_rate_bounds(
         hit_rate = sums[:, 0] / sums[:, 1]
         skill = hit_rate - sums[:, 2] / sums[:, 4]
         matched_skill = hit_rate - sums[:, 3] / sums[:, 4]
+    rates = hits.select(matured)
+    widen = widening(len(columns), horizon, horizon, settings.confidence)
     return (
-        lower_bound(hit_rate, settings.confidence),
-        lower_bound(skill, settings.confidence),
-        lower_bound(matched_skill, settings.confidence),
+        lower_bound(hit_rate, settings.confidence, rates.hit_rate, widen),
+        lower_bound(skill, settings.confidence, rates.skill, widen),
+        lower_bound(matched_skill, settings.confidence, rates.matched_skill, widen),
     )
 
 
@@ -126,9 +128,10 @@ def return_bounds(
     variance = (sums[:, 2] - n_sessions * mean**2) / (n_sessions - 1)
     varies = variance > NO_VARIATION**2
     sharpe = np.divide(mean, np.sqrt(variance, where=varies, out=np.ones_like(mean)), where=varies, out=mean * np.nan)
+    widen = widening(n_sessions, horizon, 1, settings.confidence)
     return (
-        lower_bound(active, settings.confidence),
-        lower_bound(sharpe * np.sqrt(SESSIONS_PER_YEAR), settings.confidence),
+        lower_bound(active, settings.confidence, annual_mean(active_returns), widen),
+        lower_bound(sharpe * np.sqrt(SESSIONS_PER_YEAR), settings.confidence, sharpe_ratio(excess_returns), widen),
     )
 
 

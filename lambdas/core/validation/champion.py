@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pandas as pd
 
-from lambdas.core.backtest.bootstrap import lower_bound, resampled_sums, upper_bound
-from lambdas.core.backtest.evaluation import run_backtest
+from lambdas.core.backtest.bootstrap import lower_bound, resampled_sums, upper_bound, widening
 from lambdas.core.backtest.evidence import BOOTSTRAP_SEED, MIN_BLOCKS, annual_mean
 from lambdas.core.backtest.portfolio import SESSIONS_PER_YEAR
+from lambdas.core.backtest.run import run_backtest
 from lambdas.core.errors import InvalidPredictionsError
 from lambdas.core.market_data.panel import MarketDataset
 from lambdas.core.settings import ModelSettings
@@ -57,7 +57,8 @@ def compare_with_champion(
     if len(difference) >= MIN_BLOCKS * horizon:
         sums = resampled_sums(difference[:, None], horizon, evidence.bootstrap_draws, BOOTSTRAP_SEED)[:, 0]
         yearly = sums / len(difference) * SESSIONS_PER_YEAR
-        lower, upper = lower_bound(yearly, evidence.confidence), upper_bound(yearly, evidence.confidence)
+        mean, widen = annual_mean(difference), widening(len(difference), horizon, 1, evidence.confidence)
+        lower, upper = (bound(yearly, evidence.confidence, mean, widen) for bound in (lower_bound, upper_bound))
     return ChampionComparison(
         champion=version,
         n_sessions=len(difference),

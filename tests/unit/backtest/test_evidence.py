@@ -9,9 +9,10 @@ import purgedcv
 import pytest
 from arch.bootstrap import StationaryBootstrap
 from numpy.testing import assert_allclose
-from scipy.stats import kurtosis, skew
+from scipy.stats import kurtosis, norm, skew
+from scipy.stats import t as student
 
-from lambdas.core.backtest.bootstrap import lower_bound, resampled_sums, upper_bound
+from lambdas.core.backtest.bootstrap import lower_bound, resampled_sums, upper_bound, widening
 from lambdas.core.backtest.evidence import BOOTSTRAP_SEED, hit_rate_bounds, pooled_evidence, return_bounds
 from lambdas.core.backtest.hits import HitsByDate
 from lambdas.core.backtest.metrics import sharpe_ratio
@@ -49,7 +50,9 @@ class TestBootstrap:
 
         arrays = [a[matured] for a in (hits.hits, hits.n_matured, hits.base, hits.matched)]
         slow = StationaryBootstrap(21, *arrays, seed=BOOTSTRAP_SEED).apply(rates, 400)
-        assert_allclose(hit_rate_bounds(hits, matured, 21, FEW), np.quantile(slow, 0.05, axis=0), rtol=1e-10)
+        estimate = rates(*arrays)
+        expected = estimate + widening(180, 21, 21, 0.95) * (np.quantile(slow, 0.05, axis=0) - estimate)
+        assert_allclose(hit_rate_bounds(hits, matured, 21, FEW), expected, rtol=1e-10)
 
     def test_bounds_of_active_return_and_sharpe_equal_those_of_arch(self):
         random = np.random.default_rng(2)
@@ -59,7 +62,9 @@ class TestBootstrap:
             return np.array([a.mean() * 252, sharpe_ratio(e)])
 
         slow = StationaryBootstrap(21, excess, active, seed=BOOTSTRAP_SEED).apply(statistics, 400)
-        assert_allclose(return_bounds(excess, active, 21, FEW), np.quantile(slow, 0.05, axis=0), rtol=1e-9)
+        estimate = statistics(excess, active)
+        expected = estimate + widening(300, 21, 1, 0.95) * (np.quantile(slow, 0.05, axis=0) - estimate)
+        assert_allclose(return_bounds(excess, active, 21, FEW), expected, rtol=1e-9)
 
     def test_fewer_than_two_blocks_are_no_evidence(self):
         hits = counts(np.random.default_rng(3), 41)
@@ -72,21 +77,58 @@ class TestBootstrap:
         matured = np.arange(140) < 100
         assert hit_rate_bounds(padded, matured, 10, FEW) == hit_rate_bounds(hits, matured[:100], 10, FEW)
 
-    def test_the_lower_bound_covers_the_truth_about_95_times_in_100(self):
-        random = np.random.default_rng(5)
-        above = 0
-        for _ in range(200):
-            n = np.full(250, 20.0)
-            hits = random.binomial(20, 0.6, 250).astype(float)
-            sums = resampled_sums(np.column_stack([hits, n]), 5, 300, seed=1)
-            above += lower_bound(sums[:, 0] / sums[:, 1], 0.95) > 0.6
-        assert 2 <= above <= 21  # 5 % of 200 is 10, three standard errors are 9; short samples add a little
+    @pytest.mark.parametrize(("n_sessions", "overlap"), [(230, 21), (734, 21), (230, 1), (62, 1)])
+    def test_without_skill_a_bound_exceeds_zero_about_five_times_in_a_hundred(self, n_sessions, overlap):
+        """Overlapping outcomes with shared luck, or unrelated returns. Plain percentiles reach 14 % in the first."""
+        random, n_samples = np.random.default_rng(11), 2000
+        steps = random.normal(size=(n_sessions + overlap - 1, n_samples))
+        summed = np.cumsum(np.concatenate([np.zeros((1, n_samples)), steps]), axis=0)
+        values = summed[overlap:] - summed[:-overlap]
+        means = resampled_sums(values, 21, 500, seed=3) / n_sessions
+        estimate = values.mean(axis=0)
+        widen = widening(n_sessions, 21, overlap, 0.95)
+        above = [lower_bound(means[:, k], 0.95, estimate[k], widen) > 0 for k in range(n_samples)]
+        assert 0.035 <= np.mean(above) <= 0.065  # three standard errors of 5 % are 1.5 points
+        if overlap == 21:
+            plain = np.mean(np.quantile(means, 0.05, axis=0) > 0)
+            assert plain > np.mean(above) + 0.025
 
-    def test_bounds_are_one_sided_quantiles_and_unknown_values_are_left_out(self):
+    def test_the_widening_is_that_of_the_matrices_written_out(self):
+        """Expected variance and degrees of freedom of x'Qx by explicit matrices; covariance not on a circle."""
+        n, block, overlap = 90, 10, 10
+        lag = np.abs(np.subtract.outer(np.arange(n), np.arange(n)))
+        covariance = np.maximum(1 - lag / overlap, 0.0)
+        wrapped = np.minimum(lag, n - lag)
+        kernel = np.where(
+            lag == 0,
+            1.0,
+            sum((1 - k / n) * (1 - 1 / block) ** k for k in (wrapped, n - wrapped)),
+        )
+        centre = np.eye(n) - 1 / n
+        form = centre @ kernel @ centre / n**2
+        expected = np.trace(form @ covariance)
+        true = covariance.mean()
+        product = form @ covariance
+        freedom = np.trace(product) ** 2 / np.trace(product @ product)
+        result = np.sqrt(true / expected) * student.ppf(0.95, freedom) / norm.ppf(0.95)
+        assert widening(n, block, overlap, 0.95) == pytest.approx(result, rel=0.01)
+        # And the expectation is what arch finds: the variance of its resampled means over many samples.
+        random = np.random.default_rng(12)
+        samples = np.linalg.cholesky(covariance + 1e-12 * np.eye(n)) @ random.normal(size=(n, 3000))
+        found = (resampled_sums(samples, block, 1500, seed=4) / n).var(axis=0).mean()
+        assert found == pytest.approx(expected, rel=0.05)
+
+    def test_the_widening_vanishes_in_long_samples_with_long_blocks(self):
+        assert widening(20_000, 200, 5, 0.95) == pytest.approx(1.0, abs=0.03)
+        assert widening(100, 21, 21, 0.95) > widening(250, 21, 21, 0.95) > widening(750, 21, 21, 0.95) > 1.2
+
+    def test_bounds_are_one_sided_quantiles_moved_away_and_unknown_values_are_left_out(self):
         values = np.array([*np.arange(1.0, 101.0), np.nan])
-        assert lower_bound(values, 0.95) == pytest.approx(5.95)
-        assert upper_bound(values, 0.95) == pytest.approx(95.05)
-        assert lower_bound(np.array([1.0, np.nan, np.nan]), 0.95) is None
+        assert lower_bound(values, 0.95, 50.0, 1.0) == pytest.approx(5.95)
+        assert upper_bound(values, 0.95, 50.0, 1.0) == pytest.approx(95.05)
+        assert lower_bound(values, 0.95, 50.0, 1.2) == pytest.approx(50 - 1.2 * 44.05)
+        assert lower_bound(np.array([1.0, np.nan, np.nan]), 0.95, 1.0, 1.0) is None
+        assert lower_bound(values, 0.95, None, 1.0) is None
 
 
 class TestSharpe:
