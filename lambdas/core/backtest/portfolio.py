@@ -14,13 +14,14 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
+from lambdas.core.backtest.slippage import impact_rates, slippage_fraction
 from lambdas.core.errors import InvalidPredictionsError
 from lambdas.core.labels import BASIS_POINT, execution_prices, last_price_session, mark_prices
 from lambdas.core.market_data.panel import BoolArray, FloatArray, IntArray, MarketDataset, PricePanel
 from lambdas.core.settings import PortfolioSettings
 
 SESSIONS_PER_YEAR = 252
-_BLOCK = 32  # rolls per matrix product: the band that is used is 21 of 53 columns wide, and the block stays in cache
+_BLOCK = 16  # rolls per matrix product: the band that is used is 21 of 36 columns wide, and the block stays in cache
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Portfolio:
     traded : ndarray of shape (n,)
         Value bought plus value sold at the open of each session; 0 at `first`.
     cost : ndarray of shape (n,)
-        What that trading cost.
+        What that trading cost, slippage included.
     cash_rate : ndarray of shape (n,)
         Return of cash over each session; 0 at `first`.
     basket_value : ndarray of shape (n - 1,)
@@ -119,6 +120,7 @@ def simulate(
         settings.horizon,
         settings.cost_bps * BASIS_POINT,
         cash_rates(dataset),
+        impact_rates(dataset.prices, settings),
     )
 
 
@@ -131,6 +133,7 @@ def simulate_arrays(
     horizon: int,
     cost: float,
     cash_rate: FloatArray | None = None,
+    impact: FloatArray | None = None,
 ) -> Portfolio:
     """Simulate on arrays, for whoever simulates often; `simulate` checks and prepares them.
 
@@ -147,6 +150,8 @@ def simulate_arrays(
         Cost of a trade per side, a fraction.
     cash_rate : ndarray of shape (n_sessions,), optional
         Return of cash over each session, from its open to its close; 0 if not given.
+    impact : ndarray of shape (n_sessions, n_symbols), optional
+        `impact_rates`; no slippage if not given. The capital is taken to stay what it was at the start.
 
     Raises
     ------
@@ -155,21 +160,28 @@ def simulate_arrays(
     """
     if not 0 <= first < last < len(trade):
         raise ValueError(f"first {first} and last {last} must be two of the {len(trade)} sessions, in this order")
-    used = np.flatnonzero(recommended[first:last].any(axis=0))
-    chosen = recommended[first:last][:, used]
     # Row m of the prices is session first+1+m, the one at whose open roll m trades.
-    opens = np.nan_to_num(trade[first + 1 : last + 1][:, used], copy=False)
-    closes = np.nan_to_num(mark[first + 1 : last + 1][:, used], copy=False)
+    chosen = np.ascontiguousarray(recommended[first:last])
+    opens, closes = trade[first + 1 : last + 1], mark[first + 1 : last + 1]
+    used = np.flatnonzero(chosen.any(axis=0))
+    if 2 * used.size < chosen.shape[1]:  # else copying the columns costs more than reading those that are not used
+        chosen, opens, closes = chosen[:, used], opens[:, used], closes[:, used]
+    closes = np.where(np.isnan(closes), 0.0, closes)  # of symbols that are not held: 0 times NaN would be NaN
     rates = np.zeros(last - first) if cash_rate is None else cash_rate[first + 1 : last + 1]
 
-    units = _units_per_value(chosen, opens)
+    picks = _picks(chosen, opens)
     in_cash: BoolArray = np.logical_not(chosen.any(axis=1))
-    growth, growth_to_roll = _basket_growth(units, in_cash, opens, closes, rates, horizon)
-    traded_fraction = _traded_fraction(chosen, units, in_cash, opens, growth_to_roll, horizon)
+    growth, growth_to_roll = _basket_growth(picks, in_cash, opens, closes, rates, horizon)
+    traded_fraction = _traded_fraction(chosen, picks, in_cash, opens, growth_to_roll, horizon)
 
     n_rolls = last - first
     previous = _previous_roll(n_rolls, horizon)
-    bought = _value_after_rolls(growth_to_roll, 1.0 - cost * traded_fraction, horizon)
+    paid_fraction = cost * traded_fraction
+    if impact is not None:
+        rates_paid = impact[first + 1 : last + 1][:, used if chosen.shape[1] == used.size else slice(None)]
+        before = np.where(chosen[previous], picks.units[previous] * opens, 0.0) / growth_to_roll[:, np.newaxis]
+        paid_fraction = paid_fraction + slippage_fraction(chosen, before, rates_paid, horizon)
+    bought = _value_after_rolls(growth_to_roll, 1.0 - paid_fraction, horizon)
     value_before = np.where(previous >= 0, bought[np.maximum(previous, 0)] * growth_to_roll, 1.0 / horizon)
 
     equity, invested = np.ones(n_rolls + 1), np.zeros(n_rolls + 1)
@@ -177,7 +189,10 @@ def simulate_arrays(
     invested[1:] = _sum_of_tranches(np.where(in_cash, 0.0, bought), growth, horizon)
     traded = np.zeros(n_rolls + 1)
     traded[1:] = traded_fraction * value_before
-    traded[1] *= horizon  # at the first open every tranche buys
+    paid = np.zeros(n_rolls + 1)
+    paid[1:] = paid_fraction * value_before
+    for trading in (traded, paid):
+        trading[1] *= horizon  # at the first open every tranche buys
     return Portfolio(
         first=first,
         last=last,
@@ -185,17 +200,38 @@ def simulate_arrays(
         equity=equity,
         invested=invested,
         traded=traded,
-        cost=cost * traded,
+        cost=paid,
         cash_rate=np.concatenate([[0.0], rates]),
         basket_value=bought,
     )
 
 
-def _units_per_value(chosen: BoolArray, opens: FloatArray) -> FloatArray:
-    """Units of each symbol that a tranche of value 1 buys at roll m, shape (n_rolls, n_symbols)."""
-    count = np.maximum(chosen.sum(axis=1, keepdims=True), 1)
-    units: FloatArray = np.divide(chosen, count * opens, out=np.zeros(chosen.shape), where=chosen)
-    return units
+@dataclass(frozen=True)
+class _Picks:
+    """What every roll buys: `roll` and `symbol` of each pick in order, and `units`, shape (n_rolls, n_symbols).
+
+    Units are those that a tranche of value 1 buys; most are 0, so sums over picks are not taken over the array.
+    """
+
+    roll: IntArray
+    symbol: IntArray
+    units_of_pick: FloatArray
+    units: FloatArray
+
+
+def _picks(chosen: BoolArray, opens: FloatArray) -> _Picks:
+    roll, symbol = _where(chosen)
+    count = np.bincount(roll, minlength=len(chosen))
+    units_of_pick = 1.0 / (count[roll] * opens[roll, symbol])
+    units = np.zeros(chosen.shape)
+    units[roll, symbol] = units_of_pick
+    return _Picks(roll, symbol, units_of_pick, units)
+
+
+def _where(chosen: BoolArray) -> tuple[IntArray, IntArray]:
+    """Rows and columns of what is chosen; `np.nonzero` takes twice as long for two dimensions."""
+    row, column = np.divmod(np.flatnonzero(chosen), max(chosen.shape[1], 1))
+    return row, column
 
 
 def _previous_roll(n_rolls: int, horizon: int) -> IntArray:
@@ -206,7 +242,7 @@ def _previous_roll(n_rolls: int, horizon: int) -> IntArray:
 
 
 def _basket_growth(
-    units: FloatArray, in_cash: BoolArray, opens: FloatArray, closes: FloatArray, rates: FloatArray, horizon: int
+    picks: _Picks, in_cash: BoolArray, opens: FloatArray, closes: FloatArray, rates: FloatArray, horizon: int
 ) -> tuple[FloatArray, FloatArray]:
     """Value of each basket, as a multiple of what was put in.
 
@@ -217,7 +253,7 @@ def _basket_growth(
     growth_to_roll : ndarray of shape (n_rolls,)
         Of the basket that is sold at roll m, at the open of that roll; 1 for the first roll.
     """
-    n_rolls = len(units)
+    n_rolls, units = len(opens), picks.units
     growth = np.ones((n_rolls, horizon))
     growth_to_roll = np.ones(n_rolls)
     rows = np.arange(n_rolls)
@@ -227,17 +263,25 @@ def _basket_growth(
         days = np.minimum(rows[: block.stop - begin, np.newaxis] + np.arange(horizon), product.shape[1] - 1)
         growth[block] = np.take_along_axis(product, days, axis=1)
     cash_index = np.concatenate([[1.0], np.cumprod(1.0 + rates)])
-    to_close = np.minimum(rows[:, np.newaxis] + np.arange(1, horizon + 1), n_rolls)
-    growth[in_cash] = (cash_index[to_close] / cash_index[:-1, np.newaxis])[in_cash]
+    cash = rows[in_cash]
+    growth[cash] = cash_index[np.minimum(cash[:, np.newaxis] + np.arange(1, horizon + 1), n_rolls)]
+    growth[cash] /= cash_index[cash, np.newaxis]
 
+    # The basket of roll 0 is sold by rolls 1 to h, that of any other roll m by roll m + h.
+    first_basket = picks.symbol[: np.searchsorted(picks.roll, 1)]
+    growth_to_roll[1 : horizon + 1] = opens[1 : horizon + 1, first_basket] @ units[0, first_basket]
+    sold = slice(len(first_basket), np.searchsorted(picks.roll, n_rolls - horizon))
+    if len(first_basket) < sold.stop:
+        at_roll = picks.roll[sold] + horizon
+        value = picks.units_of_pick[sold] * opens[at_roll, picks.symbol[sold]]
+        growth_to_roll[horizon + 1 :] = np.bincount(at_roll, value, n_rolls)[horizon + 1 :]
     previous = _previous_roll(n_rolls, horizon)[1:]
-    growth_to_roll[1:] = np.einsum("ms,ms->m", units[previous], opens[1:])
     growth_to_roll[1:][in_cash[previous]] = (cash_index[1:-1] / cash_index[previous])[in_cash[previous]]
     return growth, growth_to_roll
 
 
 def _traded_fraction(
-    chosen: BoolArray, units: FloatArray, in_cash: BoolArray, opens: FloatArray, growth: FloatArray, horizon: int
+    chosen: BoolArray, picks: _Picks, in_cash: BoolArray, opens: FloatArray, growth: FloatArray, horizon: int
 ) -> FloatArray:
     """Sum over symbols of |target - held| as a fraction of the tranche's value before the roll, shape (n_rolls,).
 
@@ -247,10 +291,10 @@ def _traded_fraction(
     previous = _previous_roll(n_rolls, horizon)
     sold = np.where(previous >= 0, ~in_cash[np.maximum(previous, 0)], False)
     fraction = (~in_cash).astype(np.float64) + sold
-    roll, symbol = np.nonzero(chosen[1:] & chosen[previous[1:]])
+    roll, symbol = _where(chosen[1:] & chosen[previous[1:]])
     roll += 1
-    held = units[previous[roll], symbol] * opens[roll, symbol] / growth[roll]
-    target = 1.0 / chosen.sum(axis=1)[roll]
+    held = picks.units[previous[roll], symbol] * opens[roll, symbol] / growth[roll]
+    target = 1.0 / np.bincount(picks.roll, minlength=n_rolls)[roll]
     kept = np.bincount(roll, weights=np.minimum(held, target), minlength=n_rolls)
     # A basket that is bought again unchanged may leave a rounding error below zero.
     return np.maximum(fraction - 2.0 * kept, 0.0)
@@ -307,8 +351,8 @@ def trade_list(dataset: MarketDataset, recommended: BoolArray, portfolio: Portfo
     -------
     DataFrame
         date (session of the open), tranche, symbol, held (value before), target (value after), traded (bought is
-        positive), cost. Values are in the unit of the equity. At the first open the h tranches are one row a symbol,
-        with tranche -1.
+        positive), cost (without slippage). Values are in the unit of the equity. At the first open the h tranches are
+        one row a symbol, with tranche -1.
     """
     trade = execution_prices(dataset.prices)
     chosen = recommended[portfolio.first : portfolio.last]
