@@ -35,6 +35,13 @@ class PortfolioSettings(Settings):
     horizon: int = Field(default=21, ge=1, le=252, description="Sessions a recommendation is held.")
     cost_bps: float = Field(default=5.0, ge=0.0, le=1000.0, description="Cost of a trade per side, basis points.")
     min_history_sessions: int = Field(default=252, ge=2, description="Closes a symbol needs to be eligible.")
+    slippage: Literal["none", "square_root"] = Field(
+        default="none", description="Price impact of the portfolio's own trades, beside cost_bps. Outcomes have none."
+    )
+    slippage_coefficient: float = Field(
+        default=1.0, ge=0.0, le=10.0, description="Daily standard deviations a trade of a day's volume moves the price."
+    )
+    capital: float = Field(default=1e7, gt=0.0, le=1e13, description="Dollars that slippage assumes, at all times.")
 
 
 class WalkForwardSettings(Settings):

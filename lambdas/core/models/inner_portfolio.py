@@ -8,6 +8,7 @@ import numpy as np
 
 from lambdas.core.backtest.portfolio import cash_rates, simulate_arrays
 from lambdas.core.backtest.recommendation import recommend
+from lambdas.core.backtest.slippage import impact_rates
 from lambdas.core.labels import BASIS_POINT, execution_prices, mark_prices
 from lambdas.core.market_data.panel import BoolArray, FloatArray, IntArray
 from lambdas.core.models.market_view import MarketView
@@ -32,6 +33,7 @@ class InnerPortfolio:
     eligible: BoolArray
     rule: RecommendationRule
     portfolio: PortfolioSettings
+    impact: FloatArray | None = None
 
     @classmethod
     def of(cls, market: MarketView, settings: ModelSettings) -> InnerPortfolio:
@@ -43,6 +45,7 @@ class InnerPortfolio:
             eligible=market.eligible,
             rule=settings.recommendation.model_copy(update={"min_probability": 0.0}),
             portfolio=settings.portfolio,
+            impact=impact_rates(market.dataset.prices, settings.portfolio),
         )
 
     def excess_returns(self, data: TrainingData, rows: IntArray, score: FloatArray) -> FloatArray:
@@ -81,4 +84,5 @@ class InnerPortfolio:
             self.portfolio.horizon,
             self.portfolio.cost_bps * BASIS_POINT,
             self.cash_rate[span],
+            None if self.impact is None else self.impact[span],
         ).excess_returns

@@ -68,15 +68,15 @@ class SlowPortfolio:
     trades: list[tuple[int, int, float]]
 
 
-def slow_simulation(panel, recommended, first, last, horizon, cost, cash_rate) -> SlowPortfolio:
-    """`cash_rate[t]` is what cash earns over session t."""
+def slow_simulation(panel, recommended, first, last, horizon, cost, cash_rate, impact=None) -> SlowPortfolio:
+    """`cash_rate[t]` is what cash earns over session t; `impact[t, s]` what trading all of the capital would cost."""
     columns = [prices_of(panel, s) for s in range(len(panel.symbols))]
     tranches = [Tranche(cash=1.0 / horizon) for _ in range(horizon)]
     result = SlowPortfolio([1.0], [0.0], [0.0], [0.0], set(), [])
     for session in range(first + 1, last + 1):
         m = session - first - 1
         symbols = [s for s in range(len(columns)) if recommended[session - 1, s]]
-        traded_today = 0.0
+        traded_today = paid_today = 0.0
         for number, tranche in enumerate(tranches):
             if m != 0 and number != m % horizon:
                 continue
@@ -89,7 +89,13 @@ def slow_simulation(panel, recommended, first, last, horizon, cost, cash_rate) -
                 traded += abs(change)
                 result.trades.append((session, s, change))
             paid = cost * traded
+            if impact is not None:
+                for s in set(held) | set(target):
+                    share = abs(target.get(s, 0.0) - held.get(s, 0.0)) / value
+                    of_capital = share if m == 0 else share / horizon
+                    paid += value * share * impact[session, s] * math.sqrt(of_capital)
             traded_today += traded
+            paid_today += paid
             if symbols:
                 tranche.cash = 0.0
                 tranche.units = {s: (value - paid) / len(symbols) / columns[s].settle(session) for s in symbols}
@@ -106,7 +112,7 @@ def slow_simulation(panel, recommended, first, last, horizon, cost, cash_rate) -
         result.equity.append(invested + sum(tranche.cash for tranche in tranches))
         result.invested.append(invested)
         result.traded.append(traded_today)
-        result.cost.append(cost * traded_today)
+        result.cost.append(paid_today)
     return result
 
 
