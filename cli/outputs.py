@@ -17,7 +17,7 @@ from lambdas.core.settings import ModelSettings, settings_hash
 if TYPE_CHECKING:
     import pandas as pd
 
-    from lambdas.core.values import Evaluation
+    from lambdas.core.values import Evaluation, Evidence
 
 
 def require_writable(*paths: Path | None) -> None:
@@ -91,7 +91,7 @@ def print_evaluation(evaluation: Evaluation) -> None:
             _against("relative_base_rate", pooled.relative_base_rate),
         ),
         ("sharpe_ratio", pooled.sharpe_ratio, evidence.sharpe_ratio_lower, ""),
-        ("deflated_sharpe", evidence.deflated_sharpe, None, f"{evidence.n_trials or 'unknown'} trials"),
+        ("deflated_sharpe", evidence.deflated_sharpe, None, _trials(evidence)),
         ("max_drawdown", pooled.max_drawdown, None, ""),
         ("total_return", pooled.total_return, None, _against("SPY", pooled.benchmark_return.get("SPY"))),
         ("active_return", evidence.active_return, evidence.active_return_lower, "against SPY, a year"),
@@ -103,8 +103,25 @@ def print_evaluation(evaluation: Evaluation) -> None:
         f"{pooled.n_recommendations} recommendations, {pooled.n_matured} matured, worth "
         f"{pooled.effective_n or 0:.0f} independent ones; {pooled.first_session} to {pooled.last_session}"
     )
+    if len(evaluation.by_year) > 1:
+        print_table(
+            ["year", "hit_rate", "base_rate", "return", "SPY", "sharpe_ratio", "max_drawdown"],
+            [
+                [y.year, y.hit_rate, y.base_rate, y.total_return, y.benchmark_return, y.sharpe_ratio, y.max_drawdown]
+                for y in evaluation.by_year
+            ],
+        )
     for note in evaluation.notes:
         print_hint(note)
+
+
+def _trials(evidence: Evidence) -> str:
+    if evidence.n_trials is None:
+        return "unknown number of trials"
+    worth = (
+        "" if evidence.trial_correlation is None else f", worth {evidence.effective_trials or 0:.0f} independent ones"
+    )
+    return f"{evidence.n_trials} trials{worth}"
 
 
 def _against(name: str, value: float | None) -> str:

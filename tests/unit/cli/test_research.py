@@ -61,6 +61,13 @@ def test_backtest_of_the_predictions_is_what_walk_forward_printed(folder: Path, 
     again, first = json.loads(out.read_text()), json.loads((walked / "numbers.json").read_text())
     for name in ("hit_rate", "base_rate", "matched_skill", "sharpe_ratio", "max_drawdown", "total_return", "rank_ic"):
         assert again[name] == first[name], name
+    for name in ("by_year", "by_sector", "monthly", "quantiles"):
+        assert again[name], name
+        assert again[name] == first[name], name
+    # Only the walk-forward knows the searches behind the predictions.
+    assert 1 <= first["effective_trials"] <= first["n_trials"]
+    assert first["pbo"] is not None
+    assert again["pbo"] is None
 
 
 def test_a_trained_model_predicts_the_last_session(folder: Path, walked: Path, tmp_path: Path) -> None:
