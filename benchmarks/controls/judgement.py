@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lambdas.core.backtest.evaluation import evaluate_predictions, evaluation_of, run_backtest, slice_metrics
+from lambdas.core.backtest.evaluation import evaluate_predictions, evaluation_of, slice_metrics
 from lambdas.core.backtest.portfolio import cash_rates, simulate_arrays
 from lambdas.core.backtest.recommendation import recommend
+from lambdas.core.backtest.run import run_backtest
 from lambdas.core.backtest.trials import correlation_sum, sharpe_ratios
 from lambdas.core.gates import MARKET, assess_target, backtesting_gate, deployment_gate, market_gate, risk_gate
 from lambdas.core.labels import BASIS_POINT, eligible, execution_prices, mark_prices

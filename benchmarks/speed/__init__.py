@@ -1,0 +1,1 @@
+"""How fast the engine is beside its peers: in one run, on one machine, results equal before times are compared."""

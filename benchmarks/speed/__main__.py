@@ -1,0 +1,135 @@
+"""`make bench`: every comparison in one run, written into docs/benchmarks.md."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy: every peer has one thread, so do we
+
+from benchmarks.controls.tables import markdown_table, replace_between_markers
+from benchmarks.speed import import_time, overfitting, tranches, tuning_objective
+from benchmarks.speed.measuring import ROOT, in_process
+
+RESULTS = ROOT / "benchmarks" / "results" / "speed.json"
+PAGE = ROOT / "docs" / "benchmarks.md"
+GIGABYTE = 1024**3
+LIMITS = {
+    "tranches beside vectorbt": "at least 20 times",
+    "PBO beside purgedcv": "at least 100 times",
+    "evidence of 50 candidates": "under 3 s, under 1 GB",
+    "the same with 1,000 random portfolios": "under 3 s",
+    "objective of tuning": "under 20 ms",
+    "import of the handler": "under 1.5 s, no learner library",
+}
+
+
+def main() -> None:
+    """Measure everything, or write the page again from what was measured (`--render`)."""
+    if "--render" in sys.argv[1:]:
+        results = json.loads(RESULTS.read_text(encoding="utf-8"))
+    else:
+        results = {"machine": machine()}
+        parts: tuple[tuple[str, Callable[[], dict[str, Any]]], ...] = (
+            ("tranches", tranches.measure),
+            ("import_time", import_time.measure),
+            ("tuning_objective", tuning_objective.measure),
+            ("evidence_stage", lambda: in_process(sys.executable, ["-m", "benchmarks.speed.evidence_stage"])),
+            ("overfitting", overfitting.measure),
+        )
+        for name, measure in parts:
+            print(f"measuring {name.replace('_', ' ')}", file=sys.stderr)
+            results[name] = measure()
+        RESULTS.parent.mkdir(parents=True, exist_ok=True)
+        RESULTS.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    for name, text in sections(results).items():
+        replace_between_markers(PAGE, name, text)
+    print(summary_table(results))
+
+
+def machine() -> dict[str, Any]:
+    """Return what the times depend on."""
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return {
+        "date": datetime.now(UTC).date().isoformat(),
+        "processor": names[0] if names else platform.processor() or platform.machine(),
+        "cores": os.cpu_count(),
+        "load": round(os.getloadavg()[0], 1),
+        "python": platform.python_version(),
+        "packages": {name: version(name) for name in ("numpy", "scipy", "pandas", "arch", "purgedcv")},
+    }
+
+
+def summary_table(results: dict[str, Any]) -> str:
+    """One row a target: what was asked for, what was measured, and whether it holds."""
+    pbo, stage = results["overfitting"], results["evidence_stage"]
+    drawn = stage["stages"]["1,000 random portfolios"]["cpu"]
+    ratio = results["tranches"]["ratio_target_holdings"]
+    objective, imported = results["tuning_objective"]["ours"], results["import_time"]["ours"]
+    memory = stage["peak_memory_bytes"]
+    measured = {
+        "tranches beside vectorbt": (f"{ratio:.1f} times", ratio >= 20),
+        "PBO beside purgedcv": (f"{pbo['ratio']:.0f} times", pbo["ratio"] >= 100),
+        "evidence of 50 candidates": (
+            f"{stage['cpu'] - drawn:.2f} s, {memory / GIGABYTE:.2f} GB",
+            stage["cpu"] - drawn < 3 and memory < GIGABYTE,
+        ),
+        "the same with 1,000 random portfolios": (f"{stage['cpu']:.2f} s", stage["cpu"] < 3),
+        "objective of tuning": (f"{1000 * objective['cpu']:.1f} ms", objective["cpu"] < 0.020),
+        "import of the handler": (f"{imported['cpu']:.2f} s", imported["cpu"] < 1.5),
+    }
+    rows = [[name, LIMITS[name], text, "yes" if ok else "**no**"] for name, (text, ok) in measured.items()]
+    return markdown_table(["", "asked for", "measured", "holds"], rows)
+
+
+def sections(results: dict[str, Any]) -> dict[str, str]:
+    """Return the generated parts of the page."""
+    case, peer = results["tranches"], results["tranches"]["vectorbt"]
+    pbo, stage, host = results["overfitting"], results["evidence_stage"], results["machine"]
+
+    def row(name: str, timing: dict[str, float], ratio: str) -> list[str]:
+        return [name, f"{1000 * timing['cpu']:.1f}", f"{1000 * timing['wall']:.1f}", ratio]
+
+    columns = ["", "CPU ms", "wall ms", "ours is faster by"]
+    tranche_rows = [
+        row("this engine, from recommendations", case["ours"], ""),
+        row("vectorbt, target holdings", peer["target_holdings"], f"{case['ratio_target_holdings']:.1f}"),
+        row("vectorbt, orders ready made", peer["orders_given"], f"{case['ratio_orders_given']:.1f}"),
+        row("one pass over the arrays", case["memory_pass"], f"1 / {case['times_memory_pass']:.1f}"),
+    ]
+    packages = ", ".join(f"{name} {number}" for name, number in host["packages"].items())
+    distance = max(case["distance"].values())
+    return {
+        "machine": f"{host['date']}: {host['processor']}, {host['cores']} cores, load {host['load']} at the start; "
+        f"Python {host['python']}, {packages}; vectorbt {peer['version']}. One thread each.",
+        "targets": summary_table(results),
+        "tranches": f"{case['market']}. Largest relative distance of the equity curves: {distance:.1e}.\n\n"
+        + markdown_table(columns, tranche_rows)
+        + f"\n\nvectorbt's first call, which compiles, is not compared: {peer['orders_given']['first']:.1f} s with "
+        "what it keeps on disk.",
+        "overfitting": f"{pbo['n_combinations']:,} combinations; largest distance of a logit: "
+        f"{pbo['distance']:.1e}.\n\n"
+        + markdown_table(
+            columns,
+            [row("this engine", pbo["ours"], ""), row("purgedcv", pbo["purgedcv"], f"{pbo['ratio']:.0f}")],
+        ),
+        "evidence-stage": markdown_table(
+            ["stage", "CPU s"],
+            [[name, f"{timing['cpu']:.2f}"] for name, timing in stage["stages"].items()]
+            + [["all", f"{stage['cpu']:.2f}"]],
+        )
+        + f"\n\nPeak memory of the process: {stage['peak_memory_bytes'] / GIGABYTE:.2f} GB.",
+    }
+
+
+if __name__ == "__main__":
+    main()
