@@ -15,7 +15,7 @@ setup:  ## Environment in .venv, emulator and Node in .local/tools; repeated, it
 
 demo: setup  ## Deploy into the local AWS and retune on DATA=sample|simulated|yahoo|FOLDER.
 ifeq ($(DATA),simulated)
-	$(BIN)/amts run --data $(DATA) --lookback-days 910
+	$(BIN)/amts run --data $(DATA) --lookback-days 730
 	$(BIN)/amts run --data $(DATA) --mode daily
 	$(BIN)/amts status
 else
