@@ -28,6 +28,7 @@ NULLS = {
 }
 PATH_NULL, PATH_SIGNAL = "whole path, no signal", "whole path, rank IC 0.25"
 PATH_RANK_IC = 0.25
+RUN_KINDS = ("paths", "path_signals", "markets")
 
 
 def main() -> None:
@@ -142,21 +143,32 @@ def _with_progress(work: Iterator[Job], total: int, minutes: float | None) -> It
 def write_page(results: dict[str, Any], page: Path) -> None:
     """Write the tables of the results between the markers of the page."""
     nulls = {kind: records for kind, records in results["null"].items() if kind != PATH_SIGNAL}
-    deployed = sum(tables.count(records, "deployment", "PASS") for records in nulls.values())
-    runs = sum(len(records) for records in nulls.values())
+    of_predictions = [record for kind in NULLS for record in nulls.get(kind, [])]
+    deployed, runs = tables.count(of_predictions, "deployment", "PASS"), len(of_predictions)
     signals = {PATH_SIGNAL: results["null"].get(PATH_SIGNAL, [])}
     sections = {
-        "false-deploy": f"{tables.verdict_table(nulls, 'null')}\n\nTogether deployed: "
+        "false-deploy": f"{tables.verdict_table(nulls, 'null')}\n\nDeployed of both nulls at the level of predictions: "
         f"{tables.share_with_interval(deployed, runs)}.",
         "fooled-evidence": tables.evidence_table(nulls, GateSettings().deflated_sharpe),
         "power": tables.power_table(results["power"]) if results["power"] else "Not run.",
         "path-power": tables.verdict_table(signals, "planted"),
         "leaks": tables.leak_table(results["leaks"]),
-        "controls-run": f"Measured {results['date']} in {results['minutes']} minutes, one process and one thread; "
-        f"seeds from {results['seed']}, {results['bootstrap_draws']} bootstrap draws.",
+        "controls-run": _run_sentence(results),
     }
     for name, text in sections.items():
         tables.replace_between_markers(page, name, text)
+
+
+def _run_sentence(results: dict[str, Any]) -> str:
+    """Say when and how it was measured, and how much of what was planned a limit of time left undone."""
+    planned = results.get("planned", {})
+    wanted = len(NULLS) * planned.get("null", 0) + sum(planned.get(kind, 0) for kind in RUN_KINDS)
+    done = sum(len(records) for records in results["null"].values())
+    done += len({record["seed"] for record in results["power"]})
+    return (
+        f"Measured {results['date']} in {results['minutes']} minutes, one process and one thread: {done} of {wanted} "
+        f"planned runs, seeds from {results['seed']}, {results['bootstrap_draws']} bootstrap draws."
+    )
 
 
 if __name__ == "__main__":
