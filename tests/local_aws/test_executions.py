@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from cli import main
@@ -243,6 +244,34 @@ def test_a_broken_upload_fails_the_run_with_the_name_of_what_is_wrong(app: App, 
     assert (ended["status"], ended["error"]) == ("FAILED", "InvalidDatasetError")
     assert "prices.parquet" in ended["cause"]
     assert "Record failure" in app.states(ended)
+    assert app.deployment.registry.champion() == champion
+
+
+def test_an_exception_in_one_fold_ends_in_the_failure_path(app: App, promoted: dict[str, Any], tmp_path: Path) -> None:
+    objects = app.deployment.objects
+    folder = f"s3://{app.deployment[StackOutput.PERFORMANCE_BUCKET]}/predictions"
+    facts = {}  # of the first fold, whichever market it is of: one fold of the run below
+    for name in (name for name in objects.names(folder) if name.endswith(".parquet")):
+        objects.download(f"{folder}/{name}", tmp_path / name)
+        predictions = pd.read_parquet(tmp_path / name)
+        if "fold" in predictions and predictions["fold"].iloc[0] == 0:
+            uri = f"{folder}/{name.removesuffix('.parquet')}.json"
+            facts[uri] = objects.read(uri)
+    assert facts
+    champion = app.deployment.registry.champion()
+    try:
+        for uri in facts:
+            objects.write(uri, b'{"n_predictions": "many"}')
+        ended = app.start(StackOutput.TUNING_MACHINE_ARN, {"data": promoted["data"]})
+    finally:
+        for uri, content in facts.items():
+            objects.write(uri, content)
+
+    assert ended["status"] == "FAILED"
+    assert "n_predictions" in ended["cause"]
+    assert app.states(ended)[-2:] == ["Record failure", "Run failed"]
+    assert app.deployment.analytics.run(ended["run_id"])["outcome"] == "FAILED"  # type: ignore[index]
+    assert app.announced(ended["run_id"]) == ["FAILED"]
     assert app.deployment.registry.champion() == champion
 
 
