@@ -97,7 +97,7 @@ def fit_and_store(
 def champion_predictions(request: FitCandidateRequest, stores: Stores) -> str:
     """Return where the champion's predictions of the same holdout lie, and make them if need be.
 
-    A champion was fitted on what precedes its own holdout, which began before this one, so it is out of sample here too.
+    A champion was fitted on what precedes its own holdout, which began before this one: it is out of sample here.
     Only a run whose `as_of` lies before the champion's own could flatter the champion, never the candidate.
     """
     version = str(request.champion)
