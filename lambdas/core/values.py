@@ -262,7 +262,11 @@ class ChampionComparison(Value):
     difference: FiniteOrNone
     difference_lower: FiniteOrNone
     difference_upper: FiniteOrNone
-    not_worse: bool
+    hit_rate_difference: FiniteOrNone = None
+    hit_rate_difference_lower: FiniteOrNone = None
+    hit_rate_difference_upper: FiniteOrNone = None
+    better: bool = Field(default=False, description="Shown to be better: the lower bound is above zero.")
+    not_worse: bool = Field(description="Not shown to be worse: the upper bound is not below zero.")
 
 
 class Target(Value):
@@ -273,16 +277,3 @@ class Target(Value):
     market_outperformance: FiniteOrNone = Field(description="Holdout, against SPY: what the market gate reads.")
     market_outperformance_distance: FiniteOrNone
     target_met: bool
-
-
-class Validation(Value):
-    """The candidate against the market, its risk limits and the champion."""
-
-    evaluation: Evaluation = Field(description="Walk-forward and holdout as one simulation.")
-    competitive_score: CompetitiveScore
-    champion: ChampionComparison | None
-    market_gate: GateRecord
-    risk_gate: GateRecord
-    deployment_gate: GateRecord
-    target: Target
-    recommended_deployment: bool = Field(description="Every gate PASS and the hit-rate target met.")

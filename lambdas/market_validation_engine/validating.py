@@ -15,7 +15,8 @@ from lambdas.core.errors import InvalidRequestError
 from lambdas.core.gates import MARKET
 from lambdas.core.settings import settings_hash
 from lambdas.core.validation.candidate import validate_candidate
-from lambdas.core.values import GateRecord, TrialEvidence, Validation
+from lambdas.core.validation.values import Validation
+from lambdas.core.values import GateRecord, TrialEvidence
 from lambdas.runtime.market import load_dataset, load_predictions
 from lambdas.runtime.observability import measure
 from lambdas.runtime.step import step

@@ -15,7 +15,9 @@ from lambdas.core.market_data.panel import MarketDataset
 from lambdas.core.settings import ModelSettings
 from lambdas.core.validation.champion import compare_with_champion
 from lambdas.core.validation.competitive import competitive_score
-from lambdas.core.values import GateRecord, TrialEvidence, Validation
+from lambdas.core.validation.study import study_market
+from lambdas.core.validation.values import Validation
+from lambdas.core.values import GateRecord, TrialEvidence
 
 
 def validate_candidate(
@@ -66,7 +68,8 @@ def validate_candidate(
     holdout_first = pd.to_datetime(holdout["date"]).min().date()
     backtest = run_backtest(dataset, pooled, settings)
     evaluation = evaluation_of(backtest, n_trials=n_trials, trials=trials, holdout_first=holdout_first)
-    frozen = slice_metrics(backtest, backtest.session_of(holdout_first), backtest.last)
+    holdout_session = backtest.session_of(holdout_first)
+    frozen = slice_metrics(backtest, holdout_session, backtest.last)
     comparison = (
         compare_with_champion(dataset, holdout, champion_holdout, champion, settings)
         if champion is not None and champion_holdout is not None
@@ -87,6 +90,7 @@ def validate_candidate(
         deployment_gate=deployment,
         target=target,
         recommended_deployment=recommended_deployment((*records, deployment), evaluation.pooled.hit_rate, gates),
+        study=study_market(backtest, holdout_session),
     )
 
 

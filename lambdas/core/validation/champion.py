@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import pandas as pd
 
-from lambdas.core.backtest.bootstrap import lower_bound, resampled_sums, upper_bound, widening
-from lambdas.core.backtest.evidence import BOOTSTRAP_SEED, MIN_BLOCKS, annual_mean
-from lambdas.core.backtest.portfolio import SESSIONS_PER_YEAR
 from lambdas.core.backtest.run import run_backtest
 from lambdas.core.errors import InvalidPredictionsError
 from lambdas.core.market_data.panel import MarketDataset
 from lambdas.core.settings import ModelSettings
+from lambdas.core.validation.paired import paired_difference
 from lambdas.core.values import ChampionComparison
 
 
@@ -34,36 +32,36 @@ def compare_with_champion(
     Returns
     -------
     ChampionComparison
-        `difference` and its one-sided bounds are annualised, by the paired stationary bootstrap. `not_worse`: the
-        upper bound is not below zero, that is, the candidate was not shown to be worse. False if there are too few
-        sessions to tell.
+        `difference` and its one-sided bounds are annualised, by the paired stationary bootstrap; so are those of the
+        difference of the hit rates. `not_worse`: the upper bound of the former is not below zero, that is, the
+        candidate was not shown to be worse; `better`: its lower bound is above zero. Both are False if there are too
+        few sessions to tell.
 
     Raises
     ------
     InvalidPredictionsError
         If the two have no dates in common.
     """
-    horizon, evidence = settings.portfolio.horizon, settings.evidence
     candidate_days, champion_days = (pd.to_datetime(frame["date"]) for frame in (candidate, champion))
     common = set(candidate_days) & set(champion_days)
     if not common:
         raise InvalidPredictionsError(
             f"champion {version}: its predictions share no date with the candidate's; score it on the same holdout"
         )
-    mine = run_backtest(dataset, candidate[candidate_days.isin(common)], settings).portfolio
-    theirs = run_backtest(dataset, champion[champion_days.isin(common)], settings).portfolio
-    difference = mine.returns - theirs.returns
-    lower = upper = None
-    if len(difference) >= MIN_BLOCKS * horizon:
-        sums = resampled_sums(difference[:, None], horizon, evidence.bootstrap_draws, BOOTSTRAP_SEED)[:, 0]
-        yearly = sums / len(difference) * SESSIONS_PER_YEAR
-        mean, widen = annual_mean(difference), widening(len(difference), horizon, 1, evidence.confidence)
-        lower, upper = (bound(yearly, evidence.confidence, mean, widen) for bound in (lower_bound, upper_bound))
+    mine, theirs = (
+        run_backtest(dataset, frame[days.isin(common)], settings)
+        for frame, days in ((candidate, candidate_days), (champion, champion_days))
+    )
+    paired = paired_difference(mine, theirs, version)
     return ChampionComparison(
         champion=version,
-        n_sessions=len(difference),
-        difference=annual_mean(difference),
-        difference_lower=lower,
-        difference_upper=upper,
-        not_worse=upper is not None and upper >= 0.0,
+        n_sessions=paired.n_sessions,
+        difference=paired.active_return.value,
+        difference_lower=paired.active_return.lower,
+        difference_upper=paired.active_return.upper,
+        hit_rate_difference=paired.hit_rate.value,
+        hit_rate_difference_lower=paired.hit_rate.lower,
+        hit_rate_difference_upper=paired.hit_rate.upper,
+        better=paired.better,
+        not_worse=paired.not_worse,
     )

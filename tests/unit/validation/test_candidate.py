@@ -5,16 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from small_panels import panel
 
 from lambdas.core.backtest.evaluation import evaluate_predictions
 from lambdas.core.backtest.run import run_backtest
 from lambdas.core.errors import InvalidPredictionsError
-from lambdas.core.market_data.panel import MarketDataset, PricePanel
+from lambdas.core.market_data.panel import MarketDataset
 from lambdas.core.settings import EvidenceSettings, ModelSettings, PortfolioSettings, RecommendationRule
 from lambdas.core.validation.candidate import validate_candidate
 from lambdas.core.validation.champion import compare_with_champion
 from lambdas.core.validation.competitive import competitive_score, percentile
-from lambdas.core.values import GateRecord, Validation
+from lambdas.core.validation.values import Validation
+from lambdas.core.values import GateRecord
 
 N_SESSIONS, N_SYMBOLS = 560, 30
 FIRST, HOLDOUT, LAST = 60, 440, 540
@@ -26,23 +28,17 @@ SETTINGS = ModelSettings(
 PASSED = [GateRecord(gate=gate, verdict="PASS", checks=(), reason="passed") for gate in ("data_quality", "backtesting")]
 
 
-def panel(close: np.ndarray, symbols: list[str]) -> PricePanel:
-    nothing = np.full_like(close, np.nan)
-    sessions = pd.bdate_range("2015-01-05", periods=len(close))
-    return PricePanel(sessions, tuple(symbols), nothing, nothing, nothing, close, close.copy(), nothing)
-
-
 @pytest.fixture(scope="module")
 def dataset() -> MarketDataset:
     """Symbols drift at random around the market, each with a slow signal of its own that a good model knows."""
     random = np.random.default_rng(0)
     market = random.normal(0.0004, 0.007, (N_SESSIONS, 1))
     close = 50 * np.exp((market + random.normal(0, 0.01, (N_SESSIONS, N_SYMBOLS))).cumsum(axis=0))
-    symbols = [f"S{j:02d}" for j in range(N_SYMBOLS)]
+    symbols = tuple(f"S{j:02d}" for j in range(N_SYMBOLS))
     spy = 200 * np.exp((market + np.array([[0.0, 0.0001, -0.0001]])).cumsum(axis=0))
     return MarketDataset(
         prices=panel(close, symbols),
-        benchmarks=panel(spy, ["SPY", "QQQ", "IWM"]),
+        benchmarks=panel(spy, ("SPY", "QQQ", "IWM")),
         macro=pd.DataFrame({"ust3m": 1.0}, index=pd.bdate_range("2015-01-05", periods=N_SESSIONS)),
         securities=pd.DataFrame({"symbol": symbols, "sector": [("Tech", "Energy", "Banks")[j % 3] for j in range(30)]}),
     )
