@@ -24,6 +24,7 @@ Longer blocks alone do not help: at 1.5, 2 and 3 h the first row was 13.9, 14.4 
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
 import numpy as np
 
@@ -51,14 +52,21 @@ def resampled_sums(columns: FloatArray, mean_block: int, draws: int, seed: int) 
     """
     from arch.bootstrap import StationaryBootstrap  # imports statsmodels: slow, and needed here only
 
+    return sums_of_draws(StationaryBootstrap(mean_block, np.arange(len(columns)), seed=seed), columns, draws)
+
+
+def sums_of_draws(bootstrap: Any, columns: FloatArray, draws: int) -> FloatArray:
+    """Sum each column over the sessions that a bootstrap of arch draws; shape (draws, n_columns).
+
+    How often each resample takes each session, times the columns: no resample is ever written out.
+    """
     n_sessions = len(columns)
-    generator = StationaryBootstrap(mean_block, np.arange(n_sessions), seed=seed)
     sums = np.empty((draws, columns.shape[1]))
     for begin in range(0, draws, _CHUNK):
         end = min(begin + _CHUNK, draws)
         times_taken = np.empty((end - begin, n_sessions))
         for row in range(end - begin):
-            times_taken[row] = np.bincount(generator.update_indices(), minlength=n_sessions)
+            times_taken[row] = np.bincount(bootstrap.update_indices(), minlength=n_sessions)
         sums[begin:end] = times_taken @ columns
     return sums
 

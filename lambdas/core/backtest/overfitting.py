@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 
+from lambdas.core.backtest.bootstrap import sums_of_draws
 from lambdas.core.backtest.metrics import NO_VARIATION
 from lambdas.core.market_data.panel import FloatArray
 
@@ -96,11 +99,33 @@ def superior_predictive_ability(
     float
         The consistent p-value: small where even the best of all is more than luck.
     """
-    from arch.bootstrap import SPA
-
-    test = SPA(-market_returns, -trial_returns, block_size=mean_block, reps=draws, bootstrap="stationary", seed=seed)
+    class_of_test = _spa_by_counts()
+    test = class_of_test(
+        -market_returns, -trial_returns, block_size=mean_block, reps=draws, bootstrap="stationary", seed=seed
+    )
     test.compute()
     return float(test.pvalues["consistent"])
+
+
+@cache
+def _spa_by_counts() -> type[Any]:
+    """Return arch's SPA with the means of its resamples taken at once: three times faster, the same p-values.
+
+    Which sessions are drawn, the variances, which trials are recentred and the p-values are arch's. arch 8.0 does not
+    divide the statistics by their deviations, whatever `studentize` says: it uses them for the recentring only.
+    """
+    from arch.bootstrap import SPA  # imports statsmodels: slow, and needed here only
+
+    class SpaByCounts(SPA):
+        def _simulate_values(self) -> None:
+            self._compute_variance()
+            self._valid_columns = self._check_column_validity()
+            mean = self._loss_diff.mean(axis=0)
+            recentred = [np.maximum(mean, 0.0), np.where(self._valid_columns, mean, 0.0), mean]
+            resampled = sums_of_draws(self.bootstrap, self._loss_diff, self.reps) / self.t
+            self._simulated_vals = np.stack([(resampled - by).T for by in recentred], axis=2)
+
+    return SpaByCounts
 
 
 def _sharpe(length: FloatArray, total: FloatArray, squares: FloatArray, offset: FloatArray) -> FloatArray:

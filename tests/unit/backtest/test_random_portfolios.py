@@ -8,6 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markets import random_dataset
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.special import comb
+from scipy.stats import chisquare
 
 from lambdas.core.backtest.metrics import sharpe_ratio
 from lambdas.core.backtest.portfolio import cash_rates, simulate_arrays
@@ -18,17 +20,22 @@ from lambdas.core.labels import eligible, execution_prices, mark_prices
 @settings(max_examples=30, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), horizon=st.integers(1, 9), n_sessions=st.integers(3, 40))
 def test_many_at_once_equal_one_after_the_other(seed, horizon, n_sessions):
+    """Gaps, delistings, late listings, sessions in cash; numbers of positions from none to all that are eligible."""
     random = np.random.default_rng(seed)
     dataset = random_dataset(random, n_sessions, 7)
     allowed = eligible(dataset, 1)
-    picks = (random.random((4, n_sessions, 7)) < 0.4) & allowed
-    picks[:, random.random(n_sessions) < 0.2] = False
+    wanted = np.where(random.random(n_sessions) < 0.2, 0, random.integers(0, 8, n_sessions))
+    drawn = [draw_subsets(random, 4, np.flatnonzero(allowed[i]), int(wanted[i])) for i in range(n_sessions)]
     trade, mark, cash = execution_prices(dataset.prices), mark_prices(dataset.prices), cash_rates(dataset)
     first, last = 1, n_sessions - 1
-    many = simulate_many(lambda i: picks[:, i], 4, trade, mark, first, last, horizon, 0.002, cash)
+    many = simulate_many(lambda i: drawn[i], 4, trade, mark, first, last, horizon, 0.002, cash)
     for portfolio in range(4):
-        one = simulate_arrays(trade, mark, picks[portfolio], first, last, horizon, 0.002, cash)
-        assert_allclose(many[portfolio], one.equity, rtol=1e-12)
+        picks = np.zeros(allowed.shape, dtype=bool)
+        for i, of_session in enumerate(drawn):
+            picks[i, of_session[portfolio]] = True
+        assert_array_equal(picks.sum(axis=1), np.minimum(wanted, allowed.sum(axis=1)))
+        one = simulate_arrays(trade, mark, picks, first, last, horizon, 0.002, cash)
+        assert_allclose(many[:, portfolio], one.equity, rtol=1e-12)
 
 
 def test_sharpe_ratios_are_those_of_the_equity():
@@ -45,9 +52,17 @@ def test_sharpe_ratios_are_those_of_the_equity():
     assert np.isnan(cash_only.sharpe_ratio).all()
 
 
+def as_flags(drawn: np.ndarray, n: int) -> np.ndarray:
+    flags = np.zeros((len(drawn), n), dtype=bool)
+    np.put_along_axis(flags, drawn, True, axis=1)
+    return flags
+
+
 @pytest.mark.parametrize(("n", "size"), [(10, 3), (10, 7), (10, 5), (1, 1)])
 def test_every_symbol_and_every_pair_is_drawn_equally_often(n, size):
-    draws = draw_subsets(np.random.default_rng(4), 40_000, n, size)
+    drawn = draw_subsets(np.random.default_rng(4), 40_000, np.arange(n), size)
+    assert (np.diff(drawn, axis=1) > 0).all()  # ascending, so none twice
+    draws = as_flags(drawn, n)
     assert_array_equal(draws.sum(axis=1), size)
     assert_allclose(draws.mean(axis=0), size / n, atol=0.012)
     if n > 1:
@@ -55,11 +70,36 @@ def test_every_symbol_and_every_pair_is_drawn_equally_often(n, size):
         assert_allclose(together, size * (size - 1) / (n * (n - 1)), atol=0.012)
 
 
+@pytest.mark.parametrize(("n", "size"), [(6, 2), (6, 3), (6, 4), (7, 3)])
+def test_all_subsets_are_equally_likely(n, size):
+    """Chi-squared of how often each of them came; a draw that prefers some pairs fails at any seed."""
+    draws = as_flags(draw_subsets(np.random.default_rng(7), 60_000, np.arange(n), size), n)
+    counts = np.unique(draws @ (1 << np.arange(n)), return_counts=True)[1]
+    assert len(counts) == comb(n, size, exact=True)
+    assert chisquare(counts).pvalue > 0.001
+
+
+def test_rows_and_calls_are_drawn_independently():
+    random = np.random.default_rng(8)
+    twice = [as_flags(draw_subsets(random, 20_000, np.arange(20), 4), 20).astype(float) for _ in range(2)]
+    overlap = (twice[0] * twice[1]).sum(axis=1)
+    neighbours = (twice[0][1:] * twice[0][:-1]).sum(axis=1)
+    # Hypergeometric: 4 of 20 twice share 0.8 on average, with variance 4 / 5 * 4 / 5 * 16 / 19.
+    for shared in (overlap, neighbours):
+        assert shared.mean() == pytest.approx(0.8, abs=0.02)
+        assert shared.var() == pytest.approx(0.64 * 16 / 19, rel=0.05)
+
+
+def test_the_columns_that_are_given_are_drawn():
+    drawn = draw_subsets(np.random.default_rng(5), 500, np.array([2, 5, 11]), 2)
+    assert {tuple(row) for row in drawn.tolist()} == {(2, 5), (2, 11), (5, 11)}
+
+
 def test_subsets_of_nothing_and_of_everything():
     random = np.random.default_rng(5)
-    assert not draw_subsets(random, 3, 4, 0).any()
-    assert draw_subsets(random, 3, 4, 9).all()
-    assert draw_subsets(random, 3, 0, 2).shape == (3, 0)
+    assert draw_subsets(random, 3, np.arange(4), 0).shape == (3, 0)
+    assert_array_equal(draw_subsets(random, 3, np.arange(4), 9), np.tile(np.arange(4), (3, 1)))
+    assert draw_subsets(random, 3, np.arange(0), 2).shape == (3, 0)
 
 
 def test_only_eligible_symbols_are_drawn():
