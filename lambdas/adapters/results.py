@@ -16,7 +16,12 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 class TuningStore:
-    """What searches found, one JSON object a reuse key."""
+    """What searches found, one JSON object a reuse key, and the logs of their trials.
+
+    A search that is not done has a log only, at ``<key>.log.json``, replaced after each trial. One that its deadline
+    cut has its best so far at ``<key>.<n>.json`` too, n being the trials it scored: a folder never says of a search
+    that it is complete when it is not, and folds that were fitted on a cut search are told from those that were not.
+    """
 
     def __init__(self, objects: ObjectStore, bucket: str) -> None:
         self._objects = objects
@@ -26,9 +31,30 @@ class TuningStore:
         """Return where the result of a key lies, or will lie."""
         return f"{self._prefix}{key}.json"
 
+    def cut_uri(self, key: str, trials: int) -> str:
+        """Return where the best so far of a search lies that was cut after so many trials."""
+        return f"{self._prefix}{key}.{trials}.json"
+
     def key(self, uri: str) -> str:
-        """Return the reuse key of a result by where it lies."""
-        return uri.removeprefix(self._prefix).removesuffix(".json")
+        """Return the reuse key of a result by where it lies: the same whether the search was cut or not."""
+        return uri.removeprefix(self._prefix).partition(".")[0]
+
+    def log(self, key: str) -> list[Any]:
+        """Return the trials that an interrupted search of this key has scored; none if there was no such search."""
+        content = self._objects.find(f"{self._prefix}{key}.log.json")
+        trials: list[Any] = [] if content is None else json.loads(content)["trials"]
+        return trials
+
+    def save_log(self, key: str, trials: list[Any]) -> None:
+        """Keep the trials that a search has scored so far."""
+        self._objects.write(f"{self._prefix}{key}.log.json", canonical_json({"trials": trials}))
+
+    def unfinished(self) -> dict[str, int]:
+        """Return how many trials each search has scored that has a log and no result: it failed, or still runs."""
+        names = self._objects.names(self._prefix)
+        done = {name.removesuffix(".json") for name in names}
+        keys = [name.removesuffix(".log.json") for name in names if name.endswith(".log.json")]
+        return {key: len(self.log(key)) for key in keys if key not in done}
 
     def find(self, uri: str) -> Any | None:
         """Return what lies there, or None."""

@@ -18,16 +18,23 @@ class TuneRequest(Contract):
     run_id: RunId
     dataset_uri: S3Uri
     point: TuningPoint
+    champion: ModelVersion | None = Field(
+        default=None,
+        description="Its hyper-parameters are tried too, where they were searched on earlier data than this point's.",
+    )
 
 
 class TuneResult(Contract):
-    """Where the hyper-parameters lie, and how many configurations were scored, pruned ones too."""
+    """Where the hyper-parameters lie, and how many configurations were scored, failed and pruned ones too."""
 
     point: int
     hyperparameters_uri: S3Uri
     trials: int = Field(ge=0)
+    pruned: int = Field(default=0, ge=0)
     inner_sharpe_ratio: FiniteOrNone
-    deadline_reached: bool = False
+    deadline_reached: bool = Field(
+        default=False, description="The best so far; the same search later goes on where this one stopped."
+    )
     reused: bool = Field(default=False, description="Same data, settings and code: nothing was searched again.")
 
 
@@ -49,6 +56,11 @@ class FitFoldResult(Contract):
     n_predictions: int
     combination: str = Field(description="voting, stacking, or the name of the best single learner.")
     left_out: tuple[str, ...] = Field(default=(), description="Learners that failed, the run went on without them.")
+    neutralised: bool = Field(default=False, description="Whether scores were made neutral to beta and volatility.")
+    brier_score: FiniteOrNone = Field(
+        default=None, description="On inner out-of-fold rows later than those it was calibrated on."
+    )
+    expected_calibration_error: FiniteOrNone = Field(default=None, description="On the same rows.")
     reused: bool = False
 
 
@@ -70,8 +82,14 @@ class FitCandidateResult(Contract):
     model_uri: S3Uri
     predictions_uri: S3Uri
     champion_predictions_uri: S3Uri | None
+    champion_not_scorable: str | None = Field(
+        default=None, max_length=500, description="Why the champion could not be scored on this data, if it could not."
+    )
     combination: str
     left_out: tuple[str, ...] = ()
+    neutralised: bool = False
+    brier_score: FiniteOrNone = None
+    expected_calibration_error: FiniteOrNone = None
 
 
 class RecommendRequest(Contract):

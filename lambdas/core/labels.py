@@ -6,15 +6,21 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from scipy.stats import rankdata
 
 from lambdas.core.errors import InvalidDatasetError
-from lambdas.core.market_data.panel import BoolArray, FloatArray, MarketDataset, PricePanel
+from lambdas.core.market_data.panel import BoolArray, FloatArray, IntArray, MarketDataset, PricePanel
 from lambdas.core.settings import PortfolioSettings
 
 MARKET = "SPY"
 """The benchmark that relative hits, the market gate and active returns are measured against."""
 
 BASIS_POINT = 1e-4
+
+BETA_SESSIONS = 252
+MIN_BETA_RETURNS = 126
+MIN_SECTOR = 3
+"""A sector with fewer ranked symbols on a date has no mean worth the name: that of all symbols stands in."""
 
 
 @dataclass(frozen=True)
@@ -163,6 +169,99 @@ def compute_outcomes(dataset: MarketDataset, portfolio: PortfolioSettings) -> Ou
         ),
         matured=matured,
     )
+
+
+def market_betas(dataset: MarketDataset, dates: IntArray) -> FloatArray:
+    """Slope of each symbol's daily returns on SPY's over the 252 sessions up to and with each decision.
+
+    Parameters
+    ----------
+    dataset : MarketDataset
+    dates : ndarray of int, shape (n_dates,)
+        Session numbers. Nothing later than a date enters its slopes.
+
+    Returns
+    -------
+    ndarray of shape (n_dates, n_symbols)
+        NaN with fewer than `MIN_BETA_RETURNS` sessions on which both have a return.
+    """
+    own = _daily_returns(dataset.prices.adj_close)
+    market = _daily_returns(dataset.benchmarks.adj_close[:, [dataset.benchmarks.symbols.index(MARKET)]])
+    betas = np.full((len(dates), own.shape[1]), np.nan)
+    for row, date in enumerate(dates):
+        y, x = own[max(0, date - BETA_SESSIONS + 1) : date + 1], market[max(0, date - BETA_SESSIONS + 1) : date + 1]
+        known = np.isfinite(y) & np.isfinite(x)
+        count = np.maximum(known.sum(axis=0), 1)
+        x_known, y_known = np.where(known, x, 0.0), np.where(known, y, 0.0)
+        x_mean = x_known.sum(axis=0) / count
+        covariance = (x_known * y_known).sum(axis=0) - x_mean * y_known.sum(axis=0)
+        variance = (x_known * x_known).sum(axis=0) - count * x_mean**2
+        enough = (count >= MIN_BETA_RETURNS) & (variance > 1e-12)
+        betas[row, enough] = covariance[enough] / variance[enough]
+    return betas
+
+
+def sector_codes(dataset: MarketDataset) -> IntArray:
+    """Return the number of each symbol's sector, shape (n_symbols,); -1 where the data set names none."""
+    symbols = list(dataset.prices.symbols)
+    if dataset.securities is None or "sector" not in dataset.securities.columns:
+        return np.full(len(symbols), -1)
+    named = dataset.securities.drop_duplicates("symbol").set_index("symbol")["sector"].reindex(symbols)
+    return np.asarray(pd.factorize(named, sort=True)[0], dtype=np.int64)
+
+
+def _daily_returns(price: FloatArray) -> FloatArray:
+    returns = np.full(price.shape, np.nan)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        returns[1:] = price[1:] / price[:-1] - 1.0
+    return np.where(np.isfinite(returns), returns, np.nan)
+
+
+def residual_ranks(
+    net: FloatArray, benchmark: FloatArray, beta: FloatArray, sectors: IntArray, allowed: BoolArray
+) -> FloatArray:
+    """Rank, among the symbols of a date, of the return that neither the market nor the sector explains.
+
+    The residual is ``net - beta * benchmark``, less its mean over the ranked symbols of the sector. What is left is
+    what selection within a sector can earn (Grinold & Kahn 2000; Blitz, Huij & Martens 2011 for its lower noise); a
+    rank keeps one symbol's earnings surprise from outweighing a hundred others.
+
+    Parameters
+    ----------
+    net : ndarray of shape (n_dates, n_symbols)
+        Net return over the outcome interval.
+    benchmark : ndarray of shape (n_dates,)
+        Return of SPY between the same opens.
+    beta : ndarray of shape (n_dates, n_symbols)
+        As known at the decision. Where it is unknown (NaN) it is 1.
+    sectors : ndarray of int, shape (n_symbols,)
+        Number of the sector; symbols without one (-1) form a group of their own. On a date on which a sector has
+        fewer than `MIN_SECTOR` ranked symbols, the mean of all ranked ones is taken off instead.
+    allowed : ndarray of bool, shape (n_dates, n_symbols)
+        The eligible symbols: only they are ranked, and enter the means.
+
+    Returns
+    -------
+    ndarray of shape (n_dates, n_symbols)
+        ``(rank - 1/2) / n``, strictly between 0 and 1, equal residuals sharing one; NaN for who is not ranked.
+    """
+    residual = net - np.where(np.isfinite(beta), beta, 1.0) * benchmark[:, np.newaxis]
+    ranked = allowed & np.isfinite(residual)
+    centre = np.broadcast_to(_mean_where(residual, ranked), residual.shape).copy()
+    for code in np.unique(sectors):
+        members = np.flatnonzero(sectors == code)
+        enough = ranked[:, members].sum(axis=1) >= MIN_SECTOR
+        of_sector = _mean_where(residual[:, members], ranked[:, members])
+        centre[np.ix_(enough, members)] = of_sector[enough]
+    order = rankdata(np.where(ranked, residual - centre, np.inf), axis=1)
+    count = ranked.sum(axis=1, keepdims=True)
+    return np.where(ranked, (order - 0.5) / np.maximum(count, 1), np.nan)
+
+
+def _mean_where(values: FloatArray, chosen: BoolArray) -> FloatArray:
+    """Mean of the chosen values of each row, shape (n_rows, 1); 0 where there is none."""
+    total = np.where(chosen, values, 0.0).sum(axis=1, keepdims=True)
+    return np.asarray(total / np.maximum(chosen.sum(axis=1, keepdims=True), 1))
 
 
 def trade_prices_of_benchmark(dataset: MarketDataset, symbol: str) -> FloatArray:

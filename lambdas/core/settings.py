@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+Target = Literal["absolute", "relative", "residual_rank", "blend"]
 
 
 class Settings(BaseModel):
@@ -68,7 +69,17 @@ class TuningSettings(Settings):
     )
     network_seeds: int = Field(default=3, ge=1, le=20, description="Networks of different seeds that are averaged.")
     seed: int = Field(default=0, ge=0, description="Mixed with the data hash into every seed that is used.")
-    target: Literal["absolute", "relative"] = "relative"
+    target: Target = Field(
+        default="blend",
+        description="What is learned: an absolute or relative hit, the rank of the residual return among the symbols "
+        "of the date, or a blend of relative hit and rank whose weight is searched.",
+    )
+    neutralise: Literal["never", "chosen", "always"] = Field(
+        default="chosen",
+        description="Take what beta and volatility explain out of the scores of a date before they are ranked; "
+        "'chosen' lets the inner Sharpe ratio decide.",
+    )
+    prune: bool = Field(default=True, description="Give up configurations that fall behind the median of earlier ones.")
 
 
 class EvidenceSettings(Settings):

@@ -10,14 +10,16 @@ from lambdas.adapters.datasets import hash_of_uri
 from lambdas.adapters.reuse import code_version, reuse_key
 from lambdas.adapters.workspace import fresh_folder
 from lambdas.contracts.ensemble import FitCandidateRequest, FitCandidateResult, RecommendRequest, RecommendResult
+from lambdas.core.errors import ArtefactIntegrityError, InvalidDatasetError
 from lambdas.core.models import ensemble
 from lambdas.core.models.artefact import load_model, save_model
 from lambdas.core.models.manifest import Lineage
 from lambdas.core.models.market_view import MarketView
 from lambdas.core.settings import settings_hash
 from lambdas.core.values import FoldPlan
-from lambdas.ensemble_model_engine.folds import as_parquet, key_of, read_hyperparameters, seed_of
+from lambdas.ensemble_model_engine.folds import as_parquet, how_probable, key_of, read_hyperparameters, seed_of
 from lambdas.runtime.market import load_market, load_quality
+from lambdas.runtime.observability import logger
 from lambdas.runtime.step import step
 from lambdas.runtime.stores import Stores
 from lambdas.runtime.threads import available_threads
@@ -42,13 +44,18 @@ def fit_candidate(request: FitCandidateRequest, stores: Stores) -> FitCandidateR
     facts = stores.predictions.facts(predictions_uri)
     if facts is None or not stores.models.exists(facts["version"]):
         facts = fit_and_store(request, metrics, predictions_uri, stores)
+    champion_uri, not_scorable = score_champion(request, stores) if request.champion else (None, None)
     return FitCandidateResult(
         version=facts["version"],
         model_uri=stores.models.uri(facts["version"]),
         predictions_uri=predictions_uri,
-        champion_predictions_uri=champion_predictions(request, stores) if request.champion else None,
+        champion_predictions_uri=champion_uri,
+        champion_not_scorable=not_scorable,
         combination=facts["combination"],
         left_out=tuple(facts["left_out"]),
+        neutralised=facts["neutralised"],
+        brier_score=facts["brier_score"],
+        expected_calibration_error=facts["expected_calibration_error"],
     )
 
 
@@ -89,9 +96,23 @@ def fit_and_store(
             "n_predictions": len(predictions),
             "combination": model.combination.name,
             "left_out": sorted(model.left_out),
+            **how_probable(model.combination),
         },
     )
     return facts
+
+
+def score_champion(request: FitCandidateRequest, stores: Stores) -> tuple[str | None, str | None]:
+    """Return where the champion's predictions of the holdout lie, or why it cannot be scored on this data.
+
+    A source that stopped, a format that this code no longer reads: the champion's trouble is not the candidate's, and
+    the run goes on without a comparison. What that means for a promotion is the deployment gate's to say.
+    """
+    try:
+        return champion_predictions(request, stores), None
+    except (InvalidDatasetError, ArtefactIntegrityError) as error:
+        logger.warning("champion cannot be scored", extra={"champion": request.champion, "reason": str(error)})
+        return None, str(error)[:500]
 
 
 def champion_predictions(request: FitCandidateRequest, stores: Stores) -> str:

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from lambdas.core.errors import ArtefactIntegrityError, InvalidRequestError
 from lambdas.core.models.combination import Combination
 from lambdas.core.models.ensemble import EnsembleModel
-from lambdas.core.models.hyperparameters import Hyperparameters, LearnerName
+from lambdas.core.models.hyperparameters import Hyperparameters, LearnerName, Parameters
 from lambdas.core.models.learners import LEARNERS
 from lambdas.core.models.manifest import (
     ENSEMBLE_NAME,
@@ -25,6 +25,7 @@ from lambdas.core.models.manifest import (
     verify_artefact,
     version_of,
 )
+from lambdas.core.settings import Target
 from lambdas.core.values import Value
 
 LIBRARIES = ("lightgbm", "numpy", "scikit-learn", "scipy", "torch", "xgboost-cpu")
@@ -34,7 +35,7 @@ _NO_VERSION = "v00000000-000000000000"
 class _LearnerState(Value):
     """A fitted learner without its file."""
 
-    parameters: dict[str, float | int]
+    parameters: Parameters
     n_features: int
     columns: tuple[int, ...]
     rounds: int
@@ -47,7 +48,7 @@ class _EnsembleFile(Value):
     learners: dict[LearnerName, _LearnerState]
     hyperparameters: Hyperparameters
     feature_names: tuple[str, ...]
-    target: Literal["absolute", "relative"]
+    target: Target
     hit_definition: Literal["absolute", "relative"]
     horizon: int
     train_first: dt.date
@@ -133,6 +134,7 @@ def _write(model: EnsembleModel, folder: Path, lineage: Lineage) -> Manifest:
         train_last=model.train_last,
         feature_names=model.feature_names,
         combination=model.combination.name,
+        hyperparameters=model.hyperparameters,
         libraries={library: metadata.version(library) for library in LIBRARIES},
         files={path.name: file_hash(path) for path in sorted(folder.iterdir())},
     )

@@ -1,6 +1,7 @@
 """How the learners become one probability: voting, stacking or the best of them, then calibration.
 
-Each way is one vector of non-negative weights on the learners' standardised log odds, so a model stores nothing else.
+Each of them competes twice: with its scores as they are, and neutral to beta and volatility (`exposures`). Each way
+is one vector of non-negative weights on the learners' standardised log odds, so a model stores nothing else.
 Everything is fitted on out-of-fold predictions (`out_of_fold`), and compared and calibrated on inner folds that the
 compared weights have not seen.
 """
@@ -16,10 +17,13 @@ from scipy.optimize import brentq, minimize
 from scipy.special import expit, log_expit
 
 from lambdas.core.backtest.metrics import sharpe_ratio
+from lambdas.core.errors import InvalidDatasetError
 from lambdas.core.market_data.panel import BoolArray, FloatArray, IntArray
+from lambdas.core.models.exposures import EXPOSURES, neutralise
 from lambdas.core.models.hyperparameters import LearnerName
 from lambdas.core.models.inner_portfolio import InnerPortfolio
 from lambdas.core.models.out_of_fold import OutOfFold, mean_rank_ic
+from lambdas.core.models.reliability import Reliability, reliability
 from lambdas.core.models.training_data import TrainingData
 from lambdas.core.values import FiniteOrNone, Value
 
@@ -39,6 +43,11 @@ class Combination(Value):
     The score of a row is ``sum_j weights[j] * (logit_j - location[j]) / scale[j]``; its probability is
     ``1 / (1 + exp(-(slope * score + intercept)))``. Since `slope` is positive, calibration never changes the order of
     symbols within a date.
+
+    Where `neutralised`, what beta and volatility explain of the scores of a date is taken out first. The probability
+    is calibrated on such scores: it is how often symbols hit whose score, compared with symbols of like beta and
+    volatility on the date, is this high. What risk alone says about a hit is not in it, and it depends on which
+    symbols are predicted together.
     """
 
     kind: Kind
@@ -48,10 +57,15 @@ class Combination(Value):
     scale: tuple[float, ...]
     slope: float = Field(gt=0)
     intercept: float
-    inner_sharpe_ratio: dict[Kind, FiniteOrNone] = Field(
-        default_factory=dict, description="Of every way that was compared, the runners-up too."
+    neutralised: bool = False
+    inner_sharpe_ratio: dict[str, FiniteOrNone] = Field(
+        default_factory=dict,
+        description="Of every way that was compared, the runners-up too: `voting`, ... and `voting neutral`, ...",
     )
     inner_rank_ic: dict[LearnerName, float] = Field(default_factory=dict, description="Of each learner, out of fold.")
+    reliability: Reliability | None = Field(
+        default=None, description="Calibrated on all compared folds but the last, judged on the last."
+    )
 
     @property
     def name(self) -> str:
@@ -63,15 +77,39 @@ class Combination(Value):
         """Learners with a positive weight: only these are fitted and stored."""
         return tuple(name for name, weight in zip(self.learners, self.weights, strict=True) if weight > 0)
 
-    def probability(self, logits: dict[LearnerName, FloatArray]) -> FloatArray:
-        """Calibrated probability of a hit from the log odds of the learners in `used`, shape (n_rows,)."""
+    def probability(
+        self, logits: dict[LearnerName, FloatArray], exposures: FloatArray | None, decisions: IntArray
+    ) -> FloatArray:
+        """Calibrated probability of a hit, shape (n_rows,).
+
+        Parameters
+        ----------
+        logits : dict of learner name to ndarray of shape (n_rows,)
+            Log odds of the learners in `used`.
+        exposures : ndarray of shape (n_rows, n_exposures) or None
+            Read where `neutralised`.
+        decisions : ndarray of int, shape (n_rows,)
+            Date of each row, ascending.
+        """
         parts = zip(self.learners, self.weights, self.location, self.scale, strict=True)
         score = sum(
             (weight * (logits[name] - location) / scale for name, weight, location, scale in parts if weight > 0),
             start=np.zeros(len(logits[self.used[0]])),
         )
+        if self.neutralised:
+            score = neutralise(score, required_exposures(exposures), decisions)
         probability: FloatArray = expit(self.slope * score + self.intercept)
         return probability
+
+
+def required_exposures(exposures: FloatArray | None) -> FloatArray:
+    """Return the exposures, or say what to do without them."""
+    if exposures is None:
+        raise InvalidDatasetError(
+            f"features: {' and '.join(EXPOSURES)} are needed to neutralise scores; build the feature set with them, or "
+            f"set [tuning] neutralise to never"
+        )
+    return exposures
 
 
 @dataclass(frozen=True)
@@ -85,14 +123,19 @@ class _Scores:
 
 
 def combine(
-    data: TrainingData, predictions: OutOfFold, hit: FloatArray, horizon: int, portfolio: InnerPortfolio
+    data: TrainingData,
+    predictions: OutOfFold,
+    hit: FloatArray,
+    horizon: int,
+    portfolio: InnerPortfolio,
+    neutral: Literal["never", "chosen", "always"] = "never",
 ) -> Combination:
     """Choose and calibrate a combination.
 
     For every inner fold after the first, weights are fitted on the out-of-fold rows whose outcome is known at the
-    fold's first decision and score the fold. On those scores, joined in time, the three ways compete by the Sharpe
-    ratio of what they would have bought (ties and no measurement: voting), and the winner is calibrated. Its final
-    weights are fitted on all out-of-fold rows. With one inner fold only, equal weights are taken and calibrated there.
+    fold's first decision and score the fold. On those scores, joined in time, the ways compete by the Sharpe ratio of
+    what they would have bought (ties and no measurement: voting), and the winner is calibrated. Its final weights are
+    fitted on all out-of-fold rows. With one inner fold only, equal weights are taken and calibrated there.
 
     Parameters
     ----------
@@ -101,43 +144,49 @@ def combine(
         Of at least one learner.
     hit : ndarray of shape (n_rows,)
         1.0 or 0.0: the hit whose probability is put out (`GateSettings.hit_definition`), for each row of `data`. It may
-        be another than the target that was learned: the *slope* of the calibration is fitted on the target, where
-        the evidence about ranking is, the *intercept* is set so that the mean probability is the hit rate.
+        be another than the one that was learned: the *slope* of the calibration is fitted on the latter, where the
+        evidence about ranking is, the *intercept* is set so that the mean probability is the hit rate.
     horizon : int
         Sessions a recommendation is held.
     portfolio : InnerPortfolio
+    neutral : {"never", "chosen", "always"}
+        Whether scores neutral to beta and volatility compete too, or alone. Where the feature set lacks the exposures,
+        "chosen" is "never".
+
+    Raises
+    ------
+    InvalidDatasetError
+        If `neutral` is "always" and the feature set lacks the exposures.
     """
+    exposures = required_exposures(data.exposures) if neutral == "always" else data.exposures
     learners = tuple(predictions.logits)
     matrix = np.column_stack([predictions.logits[name] for name in learners])
-    decisions = data.decisions[predictions.rows]
-    n_folds = int(predictions.fold.max()) + 1
-
-    forward: dict[Kind, list[FloatArray]] = {"voting": [], "stacking": [], "single": []}
-    scored: list[BoolArray] = []
-    for number in range(1, n_folds):
-        test = predictions.fold == number
-        known = decisions + 1 + horizon <= decisions[test].min()
-        if not known.any() or len(np.unique(data.y[predictions.rows[known]])) < 2:
-            continue
-        fitted = _fit_weights(data, predictions.rows[known], matrix[known], horizon)
-        scored.append(test)
-        for way, vector in fitted.weights.items():
-            forward[way].append(((matrix[test] - fitted.location) / fitted.scale) @ vector)
-
+    forward, scored = _forward_scores(data, predictions, matrix, horizon)
     final = _fit_weights(data, predictions.rows, matrix, horizon)
-    sharpe_ratios: dict[Kind, float | None] = {}
+
     kind: Kind = "voting"
+    neutralised = neutral == "always"
+    sharpe_ratios: dict[str, float | None] = {}
     if scored:
+        fold = np.concatenate([np.full(int(test.sum()), k) for k, test in enumerate(scored)])
         rows = predictions.rows[np.logical_or.reduce(scored)]
-        joined = {way: np.concatenate(parts) for way, parts in forward.items()}
-        for way, score in joined.items():
-            sharpe_ratios[way] = sharpe_ratio(portfolio.excess_returns(data, rows, score))
-        kind = max(sharpe_ratios, key=lambda way: -np.inf if (ratio := sharpe_ratios[way]) is None else ratio)
-        weights, score = final.weights[kind], joined[kind]
+        scores: dict[tuple[Kind, bool], FloatArray] = {}
+        if neutral != "always":
+            scores |= {(way, False): score for way, score in forward.items()}
+        if neutral != "never" and exposures is not None:
+            scores |= {
+                (way, True): neutralise(score, exposures[rows], data.decisions[rows]) for way, score in forward.items()
+            }
+        ratios = {way: sharpe_ratio(portfolio.excess_returns(data, rows, score)) for way, score in scores.items()}
+        kind, neutralised = max(ratios, key=lambda way: -np.inf if (ratio := ratios[way]) is None else ratio)
+        sharpe_ratios = {f"{way} neutral" if flat else way: ratio for (way, flat), ratio in ratios.items()}
+        weights, score = final.weights[kind], scores[kind, neutralised]
     else:
-        rows = predictions.rows
+        rows, fold = predictions.rows, predictions.fold
         weights = np.full(len(learners), 1.0 / len(learners))
         score = ((matrix - final.location) / final.scale) @ weights
+        if neutralised and exposures is not None:
+            score = neutralise(score, exposures[rows], data.decisions[rows])
     slope, intercept = calibrate(score, data.y[rows], hit[rows])
     return Combination(
         kind=kind,
@@ -147,9 +196,43 @@ def combine(
         scale=tuple(float(v) for v in final.scale),
         slope=slope,
         intercept=intercept,
+        neutralised=neutralised,
         inner_sharpe_ratio=sharpe_ratios,
         inner_rank_ic={name: float(ic) for name, ic in zip(learners, final.rank_ic, strict=True)},
+        reliability=_reliability_of_last_fold(data, rows, fold, score, hit, horizon),
     )
+
+
+def _forward_scores(
+    data: TrainingData, predictions: OutOfFold, matrix: FloatArray, horizon: int
+) -> tuple[dict[Kind, FloatArray], list[BoolArray]]:
+    """Scores of each fold by weights that have not seen it, joined in time, and which rows each of those folds is."""
+    decisions = data.decisions[predictions.rows]
+    forward: dict[Kind, list[FloatArray]] = {"voting": [], "stacking": [], "single": []}
+    scored: list[BoolArray] = []
+    for number in range(1, int(predictions.fold.max()) + 1):
+        test = predictions.fold == number
+        known = decisions + 1 + horizon <= decisions[test].min()
+        if not known.any() or len(np.unique(data.y[predictions.rows[known]])) < 2:
+            continue
+        fitted = _fit_weights(data, predictions.rows[known], matrix[known], horizon)
+        scored.append(test)
+        for way, vector in fitted.weights.items():
+            forward[way].append(((matrix[test] - fitted.location) / fitted.scale) @ vector)
+    return {way: np.concatenate(parts) for way, parts in forward.items() if parts}, scored
+
+
+def _reliability_of_last_fold(
+    data: TrainingData, rows: IntArray, fold: IntArray, score: FloatArray, hit: FloatArray, horizon: int
+) -> Reliability | None:
+    """Calibrate on what was known before the last of the compared folds and judge there; None with one fold only."""
+    test = fold == fold.max()
+    known = data.decisions[rows] + 1 + horizon <= data.decisions[rows[test]].min()
+    known &= np.isfinite(hit[rows])
+    if not known.any() or not np.isfinite(hit[rows[test]]).any():
+        return None
+    slope, intercept = calibrate(score[known], data.y[rows[known]], hit[rows[known]])
+    return reliability(expit(slope * score[test] + intercept), hit[rows[test]], float(hit[rows[known]].mean()))
 
 
 def calibrate(score: FloatArray, y: FloatArray, hit: FloatArray) -> tuple[float, float]:
@@ -200,7 +283,7 @@ def voting_weights(rank_ic: FloatArray, n_periods: float) -> FloatArray:
     """
     equal = np.full(len(rank_ic), 1.0 / len(rank_ic))
     skill = np.maximum(rank_ic, 0.0)
-    if skill.sum() <= 0:
+    if skill.sum() <= 1e-9:
         return equal
     trust = n_periods / (n_periods + SHRINKAGE_PERIODS)
     weights: FloatArray = trust * skill / skill.sum() + (1 - trust) * equal

@@ -13,10 +13,12 @@ from lambdas.core.errors import InvalidDatasetError, InvalidRequestError
 from lambdas.core.features import FeatureSet
 from lambdas.core.market_data.panel import BoolArray
 from lambdas.core.models.combination import Combination, combine
+from lambdas.core.models.exposures import EXPOSURES, exposures_of
 from lambdas.core.models.hyperparameters import Hyperparameters, LearnerName
 from lambdas.core.models.inner_portfolio import InnerPortfolio
+from lambdas.core.models.lanes import attempt_each
 from lambdas.core.models.learner import Learner
-from lambdas.core.models.learners import LearnerFactory, fit_rows, logits, require_enough
+from lambdas.core.models.learners import LearnerFactory, SharedRows, fit_learner, logits, require_enough
 from lambdas.core.models.market_view import MarketView
 from lambdas.core.models.out_of_fold import (
     OutOfFold,
@@ -25,8 +27,8 @@ from lambdas.core.models.out_of_fold import (
     out_of_fold,
     require_variation,
 )
-from lambdas.core.models.training_data import Target, TrainingData, feature_rows, training_data
-from lambdas.core.settings import ModelSettings
+from lambdas.core.models.training_data import feature_rows, training_rows
+from lambdas.core.settings import ModelSettings, Target
 from lambdas.core.values import FoldPlan
 
 
@@ -35,8 +37,9 @@ class EnsembleModel:
     """Fitted learners and how they are combined.
 
     The probability it gives is that of a hit of `hit_definition`, at the base rate of the inner folds; how symbols
-    are ordered was learned on `target`. With the defaults: the order of "beats the S&P 500", and the level of "earns
-    more than it costs", which is what `min_probability`, the published probability and the gate mean by a hit.
+    are ordered was learned on `target`. With the defaults: the order of "beats the S&P 500, and its like", and the
+    level of "earns more than it costs", which is what `min_probability`, the published probability and the gate mean
+    by a hit. What neutral scores change about that is said in `Combination`.
 
     Attributes
     ----------
@@ -83,7 +86,8 @@ class EnsembleModel:
         InvalidDatasetError
             If a feature is missing or infinite, or a session is not there.
         """
-        missing = [name for name in self.feature_names if name not in features.names]
+        needed = (*self.feature_names, *(EXPOSURES if self.combination.neutralised else ()))
+        missing = [name for name in needed if name not in features.names]
         if missing:
             raise InvalidDatasetError(
                 f"features: {', '.join(missing[:5])} of {len(missing)} missing, the model was fitted with them; build "
@@ -99,11 +103,12 @@ class EnsembleModel:
         X = feature_rows(features, numbers[position].astype(np.int64), columns.astype(np.int64))
         if tuple(features.names) != self.feature_names:
             X = np.ascontiguousarray(X[:, [features.names.index(name) for name in self.feature_names]])
-        probability = (
-            self.combination.probability({name: logits(learner, X) for name, learner in self.learners.items()})
-            if len(X)
-            else np.empty(0)
-        )
+        probability = np.empty(0)
+        if len(X):
+            odds = {name: logits(learner, X) for name, learner in self.learners.items()}
+            numbered = numbers[position].astype(np.int64)
+            exposures = exposures_of(features, numbered, columns) if self.combination.neutralised else None
+            probability = self.combination.probability(odds, exposures, numbered)
         frame = pd.DataFrame(
             {
                 "date": sessions[position],
@@ -189,21 +194,16 @@ def fit_candidate(
 ) -> EnsembleModel:
     """Fit the ensemble on the training part of a fold; parameters and errors are those of `fit_and_predict_fold`."""
     first, last = training_span(market, holdout, settings.portfolio.horizon)
-    data = training_data(
-        market.features,
-        market.outcomes,
-        market.eligible,
-        first,
-        last,
-        settings.walk_forward.training_stride,
-        settings.tuning.target,
-    )
+    data = training_rows(market, first, last, settings)
+    shared = SharedRows(data, settings.portfolio.horizon)
     factory = LearnerFactory(
         hyperparameters, settings.portfolio.horizon, settings.tuning.network_seeds, seed, n_threads
     )
     splits = inner_splits(data, settings.portfolio.horizon, settings.tuning.inner_folds)
-    predictions = out_of_fold(factory, data, splits)
-    learners, combination, left_out = _fit_used(factory, data, predictions, market, settings, f"fold {holdout.number}")
+    predictions = out_of_fold(factory, shared, splits)
+    learners, combination, left_out = _fit_used(
+        factory, shared, predictions, market, settings, f"fold {holdout.number}"
+    )
     return EnsembleModel(
         learners=learners,
         combination=combination,
@@ -220,19 +220,26 @@ def fit_candidate(
 
 def _fit_used(
     factory: LearnerFactory,
-    data: TrainingData,
+    shared: SharedRows,
     predictions: OutOfFold,
     market: MarketView,
     settings: ModelSettings,
     where: str,
 ) -> tuple[dict[LearnerName, Learner], Combination, dict[str, str]]:
     """Combine, and fit the learners that have a weight on all rows; one that fails there is left out of both."""
+    data = shared.data
     portfolio = InnerPortfolio.of(market, settings)
     hits = market.outcomes.absolute_hit if settings.gates.hit_definition == "absolute" else market.outcomes.relative_hit
     hit = hits[data.decisions, data.columns]
     left_out = dict(predictions.left_out)
     remaining = dict(predictions.logits)
     fitted: dict[LearnerName, Learner] = {}
+
+    def fit(name: LearnerName) -> Learner:
+        learner = fit_learner(factory.make(name, "final"), shared, slice(None), factory.hyperparameters.label(name))
+        require_variation(name, logits(learner, data.X))
+        return learner
+
     while True:
         require_enough(len(remaining), left_out, where)
         combination = combine(
@@ -241,20 +248,17 @@ def _fit_used(
             hit,
             settings.portfolio.horizon,
             portfolio,
+            settings.tuning.neutralise,
         )
-        for name in combination.used:
-            if name in fitted:
-                continue
-            try:
-                learner = fit_rows(factory.make(name, "final"), data, slice(None))
-                require_variation(name, logits(learner, data.X))
-                fitted[name] = learner
-            except Exception as error:  # a library may raise anything; what it was is recorded
-                left_out[name] = failure_reason(error)
-                del remaining[name]
-                break
-        else:
+        missing = [name for name in combination.used if name not in fitted]
+        if not missing:
             return {name: fitted[name] for name in combination.used}, combination, left_out
+        for name, found in attempt_each(missing, fit, factory.n_threads).items():
+            if isinstance(found, Exception):
+                left_out[name] = failure_reason(found)
+                del remaining[name]
+            else:
+                fitted[name] = found
 
 
 def training_span(market: MarketView, fold: FoldPlan, horizon: int) -> tuple[int, int]:

@@ -11,13 +11,24 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from lambdas.core.settings import Target
 from lambdas.core.values import Value
 
 LearnerName = Literal["xgboost", "lightgbm", "network"]
+Parameters = dict[str, bool | int | float]
 LEARNER_NAMES: tuple[LearnerName, ...] = ("xgboost", "lightgbm", "network")
 
 
-class XGBoostParameters(Value):
+class LabelParameters(Value):
+    """What a learner is fitted on: no arguments of the learner itself."""
+
+    relative_share: float = Field(
+        default=0.5, ge=0, le=1, description="Weight of the relative hit in the target `blend`; the rank has the rest."
+    )
+    uniqueness: bool = Field(default=False, description="Weigh rows by the average uniqueness of their outcome.")
+
+
+class XGBoostParameters(LabelParameters):
     """Depth-limited trees, level by level."""
 
     learning_rate: float = Field(default=0.07, gt=0, le=1)
@@ -28,7 +39,7 @@ class XGBoostParameters(Value):
     l2: float = Field(default=5.0, ge=0)
 
 
-class LightGBMParameters(Value):
+class LightGBMParameters(LabelParameters):
     """Leaf-limited trees, best leaf first."""
 
     learning_rate: float = Field(default=0.07, gt=0, le=1)
@@ -39,7 +50,7 @@ class LightGBMParameters(Value):
     l2: float = Field(default=5.0, ge=0)
 
 
-class NetworkParameters(Value):
+class NetworkParameters(LabelParameters):
     """Two hidden layers of equal width."""
 
     learning_rate: float = Field(default=2e-3, gt=0, le=1)
@@ -55,17 +66,26 @@ class Hyperparameters(Value):
     lightgbm: LightGBMParameters = LightGBMParameters()
     network: NetworkParameters = NetworkParameters()
 
-    def of(self, learner: LearnerName) -> dict[str, float | int]:
-        """Return the keyword arguments of one learner."""
-        values: dict[str, float | int] = getattr(self, learner).model_dump()
+    def of(self, learner: LearnerName) -> Parameters:
+        """Return all values of one learner."""
+        values: Parameters = getattr(self, learner).model_dump()
         return values
 
-    def replace(self, learner: LearnerName, values: dict[str, float | int]) -> Hyperparameters:
+    def arguments(self, learner: LearnerName) -> Parameters:
+        """Return the keyword arguments of one learner: its values without those of `LabelParameters`."""
+        return {name: value for name, value in self.of(learner).items() if name not in LabelParameters.model_fields}
+
+    def label(self, learner: LearnerName) -> LabelParameters:
+        """Return what one learner is fitted on."""
+        values: LabelParameters = getattr(self, learner)
+        return values
+
+    def replace(self, learner: LearnerName, values: Parameters) -> Hyperparameters:
         """Return a copy with the values of one learner replaced; unknown names are refused."""
         return Hyperparameters.model_validate({**self.model_dump(), learner: values})
 
 
-def _suggest_trees(trial: Any) -> dict[str, float | int]:
+def _suggest_trees(trial: Any) -> Parameters:
     return {
         "learning_rate": trial.suggest_float("learning_rate", 0.02, 0.15, log=True),
         "min_leaf_share": trial.suggest_float("min_leaf_share", 0.001, 0.03, log=True),
@@ -75,15 +95,15 @@ def _suggest_trees(trial: Any) -> dict[str, float | int]:
     }
 
 
-def _suggest_xgboost(trial: Any) -> dict[str, float | int]:
+def _suggest_xgboost(trial: Any) -> Parameters:
     return {**_suggest_trees(trial), "max_depth": trial.suggest_int("max_depth", 2, 6)}
 
 
-def _suggest_lightgbm(trial: Any) -> dict[str, float | int]:
+def _suggest_lightgbm(trial: Any) -> Parameters:
     return {**_suggest_trees(trial), "num_leaves": trial.suggest_int("num_leaves", 4, 48, log=True)}
 
 
-def _suggest_network(trial: Any) -> dict[str, float | int]:
+def _suggest_network(trial: Any) -> Parameters:
     return {
         "learning_rate": trial.suggest_float("learning_rate", 5e-4, 6e-3, log=True),
         "width": trial.suggest_int("width", 16, 64, step=16),
@@ -92,9 +112,16 @@ def _suggest_network(trial: Any) -> dict[str, float | int]:
     }
 
 
-SEARCH_SPACE: dict[LearnerName, Callable[[Any], dict[str, float | int]]] = {
+_LEARNER_SPACE: dict[LearnerName, Callable[[Any], Parameters]] = {
     "xgboost": _suggest_xgboost,
     "lightgbm": _suggest_lightgbm,
     "network": _suggest_network,
 }
-"""By learner: what it asks an Optuna trial for. Every default lies inside its space."""
+
+
+def suggest(learner: LearnerName, trial: Any, target: Target) -> Parameters:
+    """Ask an Optuna trial for all values of one learner. Every default lies inside the space."""
+    values = _LEARNER_SPACE[learner](trial)
+    values["uniqueness"] = trial.suggest_categorical("uniqueness", [False, True])
+    share = trial.suggest_float("relative_share", 0.0, 1.0, step=0.25) if target == "blend" else None
+    return values if share is None else {**values, "relative_share": share}

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import rankdata
 from sklearn.base import BaseEstimator, ClassifierMixin
 
 from lambdas.core.errors import TrainingFailedError
@@ -17,8 +17,59 @@ from lambdas.core.models.training_data import Matrix, informative_columns
 
 STOPPING_SHARE = 0.2
 """Part of the newest decision dates that early stopping is judged on."""
+MIN_FIT_ROWS = 20
 MIN_STOPPING_DATES = 10
 """Fewer dates than this, before or in the stopping slice, and there is no early stopping."""
+
+
+@dataclass
+class FitRows:
+    """Features of one fit, checked and binned once for every learner and configuration that is fitted on them.
+
+    Attributes
+    ----------
+    X : float32 ndarray of shape (n_rows, n_informative)
+        The informative columns; the caller's own array where all are.
+    columns : ndarray of int
+        Which columns those are.
+    n_features : int
+        Before uninformative ones were left out.
+    before, after : slice or None
+        The part that early stopping trains on, and the newest dates that it is judged on; see `stopping_split`.
+    cache : dict
+        What a learner made of the rows (bins, scaled inputs), by its own key. Never labels or weights.
+    """
+
+    X: Matrix
+    columns: IntArray
+    n_features: int
+    before: slice | None
+    after: slice | None
+    cache: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, X: npt.ArrayLike, decisions: IntArray | None, horizon: int) -> FitRows:
+        """Check features and choose the rows of early stopping.
+
+        Raises
+        ------
+        TrainingFailedError
+            If there are too few rows, no informative feature, or an infinite value.
+        """
+        features = _as_matrix(X)
+        if len(features) < MIN_FIT_ROWS:
+            raise TrainingFailedError(f"{len(features)} rows are too few to fit on, {MIN_FIT_ROWS} are the minimum")
+        columns = np.flatnonzero(informative_columns(features))
+        if len(columns) == 0:
+            raise TrainingFailedError(f"all {features.shape[1]} features are constant or missing")
+        split = None if decisions is None else stopping_split(decisions, horizon)
+        return cls(
+            X=features if len(columns) == features.shape[1] else np.ascontiguousarray(features[:, columns]),
+            columns=columns,
+            n_features=features.shape[1],
+            before=split[0] if split else None,
+            after=split[1] if split else None,
+        )
 
 
 class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn carries no types
@@ -27,6 +78,8 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-l
     `fit` trains twice: first without the newest fifth of the dates (and the gap before it) to find how many rounds
     are best there, by the area under the ROC curve; then on all rows for that many rounds. The curve, not the
     likelihood: what is bought is the top of a ranking, and the likelihood of a slice moves with its base rate.
+
+    Labels may be soft, any number from 0 to 1: the log loss is the cross-entropy with them.
 
     Parameters that every learner has
     ---------------------------------
@@ -66,7 +119,7 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-l
         X : array of shape (n_rows, n_features)
             NaN where missing. Infinite values are refused.
         y : array of shape (n_rows,)
-            0 or 1.
+            0 or 1, or anything between.
         sample_weight : array of shape (n_rows,), optional
         decisions : ndarray of int, shape (n_rows,), optional
             Session number of each row, ascending. Without it there is no early stopping: the time order is unknown.
@@ -74,30 +127,36 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-l
         Raises
         ------
         TrainingFailedError
-            If there is one class only, no informative feature, or an infinite value.
+            If there are fewer than `MIN_FIT_ROWS` rows, one class only, no informative feature, or an infinite value.
         """
-        features = _as_matrix(X)
-        hits = np.asarray(y, dtype=np.float64)
-        weight = np.ones(len(hits)) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
-        if len(features) != len(hits) or len(weight) != len(hits):
-            raise TrainingFailedError(f"{self.name}: {len(features)} rows, {len(hits)} outcomes, {len(weight)} weights")
-        if set(np.unique(hits)) != {0.0, 1.0}:
-            raise TrainingFailedError(f"{self.name}: outcomes must hold both 0 and 1, got {np.unique(hits)[:5]}")
-        self.classes_ = np.array([0, 1])
-        self.n_features_in_ = features.shape[1]
-        self.columns_ = np.flatnonzero(informative_columns(features))
-        if len(self.columns_) == 0:
-            raise TrainingFailedError(f"{self.name}: all {features.shape[1]} features are constant or missing")
-        if len(self.columns_) < features.shape[1]:
-            features = np.ascontiguousarray(features[:, self.columns_])
-        self.rounds_ = self._default_rounds
-        split = None if decisions is None else stopping_split(decisions, hits, self.horizon)
-        if split is not None:
-            before, after = split
-            self.rounds_ = self._best_rounds(
-                features[before], hits[before], weight[before], features[after], hits[after]
+        try:
+            rows = FitRows.of(X, decisions, self.horizon)
+        except TrainingFailedError as error:
+            raise TrainingFailedError(f"{self.name}: {error}") from None
+        return self.fit_rows(rows, y, sample_weight)
+
+    def fit_rows(self, rows: FitRows, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None) -> Self:
+        """Fit on rows that were prepared before; the same bits as `fit`. `rows` gains what is worth keeping."""
+        label = np.asarray(y, dtype=np.float64)
+        weight = np.ones(len(label)) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
+        if len(rows.X) != len(label) or len(weight) != len(label):
+            raise TrainingFailedError(f"{self.name}: {len(rows.X)} rows, {len(label)} outcomes, {len(weight)} weights")
+        if not (np.isfinite(weight).all() and weight.min() >= 0 and weight.sum() > 0):
+            raise TrainingFailedError(f"{self.name}: weights must be finite, not negative, and not all zero")
+        if not (label.min() >= 0 and label.max() <= 1 and label.min() < 0.5 < label.max()):
+            raise TrainingFailedError(
+                f"{self.name}: outcomes must hold both 0 and 1, or soft values on both sides of 1/2, "
+                f"got {np.unique(label)[:5]}"
             )
-        self._fit_rounds(features, hits, weight, self.rounds_)
+        self.classes_ = np.array([0, 1])
+        self.n_features_in_ = rows.n_features
+        self.columns_ = rows.columns
+        self.rounds_ = self._default_rounds
+        if rows.before is not None and rows.after is not None:
+            before, after = rows.before, rows.after
+            if all(label[part].min() < 0.5 < label[part].max() for part in (before, after)):
+                self.rounds_ = self._best_rounds(rows, before, after, label, weight)
+        self._fit_rounds(rows, label, weight, self.rounds_)
         return self
 
     def predict_proba(self, X: npt.ArrayLike) -> FloatArray:
@@ -149,12 +208,12 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-l
         """Rounds where early stopping is not possible."""
 
     @abstractmethod
-    def _best_rounds(self, X: Matrix, y: FloatArray, weight: FloatArray, X_stop: Matrix, y_stop: FloatArray) -> int:
-        """Find the rounds with the best area under the ROC curve on the stopping slice."""
+    def _best_rounds(self, rows: FitRows, before: slice, after: slice, label: FloatArray, weight: FloatArray) -> int:
+        """Train on `before` and find the rounds with the best area under the ROC curve on `after`."""
 
     @abstractmethod
-    def _fit_rounds(self, X: Matrix, y: FloatArray, weight: FloatArray, rounds: int) -> None:
-        """Train exactly so many rounds."""
+    def _fit_rounds(self, rows: FitRows, label: FloatArray, weight: FloatArray, rounds: int) -> None:
+        """Train exactly so many rounds on all rows."""
 
     @abstractmethod
     def _probability(self, X: Matrix) -> FloatArray:
@@ -169,13 +228,13 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-l
         """Read the learner's file."""
 
 
-def stopping_split(decisions: IntArray, y: FloatArray, horizon: int) -> tuple[slice, slice] | None:
+def stopping_split(decisions: IntArray, horizon: int) -> tuple[slice, slice] | None:
     """Split rows into an earlier part and the newest dates, purged like any other test (definitions, section 6).
 
     Returns
     -------
     (before, after) : tuple of slice, or None
-        None if either part has fewer than `MIN_STOPPING_DATES` dates or a single class.
+        None if either part has fewer than `MIN_STOPPING_DATES` dates.
     """
     dates = np.unique(decisions)
     n_after = int(len(dates) * STOPPING_SHARE)
@@ -186,18 +245,19 @@ def stopping_split(decisions: IntArray, y: FloatArray, horizon: int) -> tuple[sl
     if n_before < MIN_STOPPING_DATES:
         return None
     before = slice(0, int(np.searchsorted(decisions, dates[n_before - 1], side="right")))
-    after = slice(int(np.searchsorted(decisions, first_after, side="left")), len(decisions))
-    if any(y[part].min() == y[part].max() for part in (before, after)):
-        return None
-    return before, after
+    return before, slice(int(np.searchsorted(decisions, first_after, side="left")), len(decisions))
 
 
-def area_under_curve(y: FloatArray, score: FloatArray) -> float:
-    """Area under the ROC curve, ties counted half (Mann & Whitney 1947). `y` must hold both classes."""
-    n_hits = float(y.sum())
-    n_misses = len(y) - n_hits
-    rank_sum = float(rankdata(score)[y > 0.5].sum())
-    return (rank_sum - n_hits * (n_hits + 1) / 2) / (n_hits * n_misses)
+def area_under_curve(label: FloatArray, score: FloatArray) -> float:
+    """Area under the ROC curve, ties counted half (Mann & Whitney 1947); soft labels count as part hit, part miss.
+
+    A row with the label y stands for a hit of weight y and a miss of weight 1 - y. `label` must not be all 0 or all 1.
+    """
+    _, position = np.unique(score, return_inverse=True)
+    hits = np.bincount(position, weights=label)
+    misses = np.bincount(position, weights=1.0 - label)
+    below = np.cumsum(misses) - misses / 2
+    return float((hits * below).sum() / (hits.sum() * misses.sum()))
 
 
 def _as_matrix(X: npt.ArrayLike) -> Matrix:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,12 +10,12 @@ import numpy as np
 
 from lambdas.core.errors import TrainingFailedError
 from lambdas.core.market_data.panel import FloatArray
-from lambdas.core.models.hyperparameters import LEARNER_NAMES, Hyperparameters, LearnerName
-from lambdas.core.models.learner import Learner
+from lambdas.core.models.hyperparameters import LEARNER_NAMES, Hyperparameters, LabelParameters, LearnerName
+from lambdas.core.models.learner import FitRows, Learner
 from lambdas.core.models.lightgbm_learner import LightGBMLearner
 from lambdas.core.models.network_learner import NetworkLearner
 from lambdas.core.models.seeds import derive_seed
-from lambdas.core.models.training_data import Matrix, TrainingData
+from lambdas.core.models.training_data import Matrix, TrainingData, average_uniqueness
 from lambdas.core.models.xgboost_learner import XGBoostLearner
 
 LEARNERS: dict[LearnerName, type[Learner]] = {
@@ -31,7 +32,10 @@ PROBABILITY_FLOOR = 1e-6
 
 @dataclass(frozen=True)
 class LearnerFactory:
-    """Makes unfitted learners; two calls with the same arguments give the same learner, bit for bit."""
+    """Makes unfitted learners; two calls with the same arguments give the same learner, bit for bit.
+
+    `n_threads` is how many of them may be fitted at a time; each one has a single thread (`lanes`).
+    """
 
     hyperparameters: Hyperparameters
     horizon: int
@@ -42,19 +46,40 @@ class LearnerFactory:
     def make(self, name: LearnerName, part: int | str) -> Learner:
         """Make one learner; `part` names the fit (an inner fold, or the final one) and enters its seed."""
         arguments: dict[str, Any] = {
-            **self.hyperparameters.of(name),
+            **self.hyperparameters.arguments(name),
             "horizon": self.horizon,
             "seed": derive_seed(self.seed, name, part),
-            "n_threads": self.n_threads,
+            "n_threads": 1,
         }
         if name == "network":
             arguments["n_members"] = self.network_seeds
         return LEARNERS[name](**arguments)
 
 
-def fit_rows(learner: Learner, data: TrainingData, rows: slice) -> Learner:
-    """Fit on some of the rows."""
-    return learner.fit(data.X[rows], data.y[rows], decisions=data.decisions[rows])
+class SharedRows:
+    """Rows of the fits on one training part, prepared once for all learners and configurations (`FitRows`)."""
+
+    def __init__(self, data: TrainingData, horizon: int) -> None:
+        self.data = data
+        self.horizon = horizon
+        self._prepared: dict[tuple[int, int], FitRows] = {}
+        self._lock = threading.Lock()
+
+    def of(self, rows: slice) -> FitRows:
+        """Return the prepared features of a run of rows."""
+        begin, end, _ = rows.indices(len(self.data.y))
+        with self._lock:
+            if (begin, end) not in self._prepared:
+                part = slice(begin, end)
+                self._prepared[begin, end] = FitRows.of(self.data.X[part], self.data.decisions[part], self.horizon)
+            return self._prepared[begin, end]
+
+
+def fit_learner(learner: Learner, shared: SharedRows, rows: slice, label: LabelParameters) -> Learner:
+    """Fit on some of the rows of a training part."""
+    data = shared.data
+    weight = average_uniqueness(data.decisions[rows], data.columns[rows], shared.horizon) if label.uniqueness else None
+    return learner.fit_rows(shared.of(rows), data.label(label.relative_share)[rows], weight)
 
 
 def logits(learner: Learner, X: Matrix) -> FloatArray:

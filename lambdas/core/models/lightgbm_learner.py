@@ -9,9 +9,17 @@ from typing import Any
 import numpy as np
 
 from lambdas.core.market_data.panel import FloatArray
-from lambdas.core.models.learner import Learner
+from lambdas.core.models.learner import FitRows, Learner, area_under_curve
 from lambdas.core.models.training_data import Matrix
 from lambdas.core.models.xgboost_learner import DEFAULT_ROUNDS, MAX_BINS, MAX_ROUNDS, MIN_ROUNDS, PATIENCE
+
+BINNING = {
+    "max_bin": MAX_BINS - 1,
+    "feature_pre_filter": False,  # bins are shared by configurations whose leaves have other sizes
+    "force_row_wise": True,
+    "deterministic": True,
+    "verbosity": -1,
+}
 
 
 class LightGBMLearner(Learner):
@@ -46,26 +54,44 @@ class LightGBMLearner(Learner):
     def _default_rounds(self) -> int:
         return DEFAULT_ROUNDS
 
-    def _best_rounds(self, X: Matrix, y: FloatArray, weight: FloatArray, X_stop: Matrix, y_stop: FloatArray) -> int:
+    def _best_rounds(self, rows: FitRows, before: slice, after: slice, label: FloatArray, weight: FloatArray) -> int:
         import lightgbm
 
-        parameters = {**self._parameters(len(X)), "metric": "auc"}
-        train = lightgbm.Dataset(X, y, weight=weight, params=parameters)
+        def area(prediction: FloatArray, _: Any) -> tuple[str, float, bool]:
+            return "area", area_under_curve(label[after], prediction), True
+
         booster = lightgbm.train(
-            parameters,
-            train,
+            {**self._parameters(before.stop - before.start), "metric": "None"},
+            self._binned(rows, before, label, weight),
             MAX_ROUNDS,
-            valid_sets=[lightgbm.Dataset(X_stop, y_stop, reference=train, params=parameters)],
+            valid_sets=[self._binned(rows, after, label, weight)],
+            feval=area,
             callbacks=[lightgbm.early_stopping(PATIENCE, verbose=False)],
         )
         return max(int(booster.best_iteration), MIN_ROUNDS)
 
-    def _fit_rounds(self, X: Matrix, y: FloatArray, weight: FloatArray, rounds: int) -> None:
+    def _fit_rounds(self, rows: FitRows, label: FloatArray, weight: FloatArray, rounds: int) -> None:
         import lightgbm
 
-        parameters = self._parameters(len(X))
-        train = lightgbm.Dataset(X, y, weight=weight, params=parameters)
-        self.booster_ = lightgbm.train(parameters, train, rounds)
+        train = self._binned(rows, slice(0, len(rows.X)), label, weight)
+        self.booster_ = lightgbm.train(self._parameters(len(rows.X)), train, rounds)
+        self.booster_.free_dataset()
+
+    def _binned(self, rows: FitRows, part: slice, label: FloatArray, weight: FloatArray) -> Any:
+        """Bins of the rows, or of a part of them, made once, with the labels and weights of this fit."""
+        import lightgbm
+
+        if "lightgbm" not in rows.cache:
+            whole = lightgbm.Dataset(rows.X, label, params=BINNING | {"num_threads": self.n_threads})
+            rows.cache["lightgbm"] = whole.construct()
+        binned = rows.cache["lightgbm"]
+        if part.stop - part.start < len(rows.X):
+            key = f"lightgbm {part.start} {part.stop}"
+            if key not in rows.cache:
+                rows.cache[key] = binned.subset(list(range(part.start, part.stop))).construct()
+            binned = rows.cache[key]
+        # `set_weight` drops weights that are all 1, and would leave those of the fit before in force.
+        return binned.set_label(label[part]).set_field("weight", weight[part].astype(np.float32))
 
     def _probability(self, X: Matrix) -> FloatArray:
         return np.asarray(self.booster_.predict(X, num_threads=self.n_threads), dtype=np.float64)
@@ -83,7 +109,8 @@ class LightGBMLearner(Learner):
 
     def _parameters(self, n_rows: int) -> dict[str, Any]:
         return {
-            "objective": "binary",
+            **BINNING,
+            "objective": "cross_entropy",
             "learning_rate": self.learning_rate,
             "num_leaves": self.num_leaves,
             "min_data_in_leaf": max(1, round(self.min_leaf_share * n_rows)),
@@ -92,11 +119,6 @@ class LightGBMLearner(Learner):
             "bagging_freq": 1,
             "feature_fraction": self.colsample,
             "lambda_l2": self.l2,
-            "max_bin": MAX_BINS - 1,
             "seed": self.seed,
             "num_threads": self.n_threads,
-            "deterministic": True,
-            "force_row_wise": True,
-            "feature_pre_filter": False,
-            "verbosity": -1,
         }

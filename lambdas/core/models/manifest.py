@@ -15,9 +15,10 @@ from typing import Annotated, Any
 from pydantic import Field, StringConstraints, ValidationError
 
 from lambdas.core.errors import ArtefactIntegrityError
+from lambdas.core.models.hyperparameters import Hyperparameters
 from lambdas.core.values import Value
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 MANIFEST_NAME = "manifest.json"
 ENSEMBLE_NAME = "ensemble.json"
 
@@ -46,6 +47,7 @@ class Manifest(Value):
     train_last: dt.date
     feature_names: tuple[str, ...]
     combination: str
+    hyperparameters: Hyperparameters = Field(description="The next search may begin with them.")
     libraries: dict[str, str]
     files: dict[FileName, Sha256] = Field(description="Every file but the manifest.")
 
@@ -53,6 +55,16 @@ class Manifest(Value):
         """Canonical JSON of everything but the version, which is derived from it."""
         content = self.model_dump(mode="json", exclude={"version"})
         return json.dumps(content, sort_keys=True, separators=(",", ":")).encode()
+
+
+def read_manifest(content: Any, version: str) -> Manifest | None:
+    """Return a stored manifest, or None if it is of another format, altered, or not that of the version."""
+    try:
+        manifest = Manifest.model_validate(content)
+    except ValidationError:
+        return None
+    sound = manifest.format_version == FORMAT_VERSION and version == manifest.version == version_of(manifest)
+    return manifest if sound else None
 
 
 def version_of(manifest: Manifest) -> str:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from lambdas.core.errors import InvalidDatasetError
 from lambdas.core.features import FeatureSet
-from lambdas.core.labels import Outcomes, compute_outcomes, eligible
-from lambdas.core.market_data.panel import BoolArray, MarketDataset
+from lambdas.core.labels import Outcomes, compute_outcomes, eligible, market_betas, residual_ranks, sector_codes
+from lambdas.core.market_data.panel import BoolArray, FloatArray, IntArray, MarketDataset
 from lambdas.core.settings import PortfolioSettings
 
 
@@ -23,6 +23,16 @@ class MarketView:
     features: FeatureSet
     outcomes: Outcomes
     eligible: BoolArray
+
+    def residual_ranks(self, dates: IntArray) -> FloatArray:
+        """`labels.residual_ranks` of some decisions (session numbers), shape (n_dates, n_symbols)."""
+        return residual_ranks(
+            self.outcomes.net[dates],
+            self.outcomes.benchmark[dates],
+            market_betas(self.dataset, dates),
+            sector_codes(self.dataset),
+            self.eligible[dates],
+        )
 
 
 def market_view(dataset: MarketDataset, features: FeatureSet, portfolio: PortfolioSettings) -> MarketView:

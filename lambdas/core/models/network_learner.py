@@ -13,7 +13,7 @@ import numpy as np
 
 from lambdas.core.errors import TrainingFailedError
 from lambdas.core.market_data.panel import FloatArray
-from lambdas.core.models.learner import Learner, area_under_curve
+from lambdas.core.models.learner import FitRows, Learner, area_under_curve
 from lambdas.core.models.network_weights import NetworkWeights, Preprocessing
 from lambdas.core.models.seeds import derive_seed
 from lambdas.core.models.training_data import Matrix
@@ -68,18 +68,27 @@ class NetworkLearner(Learner):
     def _default_rounds(self) -> int:
         return DEFAULT_EPOCHS
 
-    def _best_rounds(self, X: Matrix, y: FloatArray, weight: FloatArray, X_stop: Matrix, y_stop: FloatArray) -> int:
+    def _best_rounds(self, rows: FitRows, before: slice, after: slice, label: FloatArray, weight: FloatArray) -> int:
         best, best_epoch = -math.inf, 0
-        for epoch, weights in enumerate(self._train(X, y, weight, MAX_EPOCHS), start=1):
-            area = area_under_curve(y_stop, weights.probability(X_stop))
+        inputs = self._inputs(rows)[1]
+        for epoch, weights in enumerate(self._train(rows, before, label, weight, MAX_EPOCHS), start=1):
+            area = area_under_curve(label[after], weights.probability_of_inputs(inputs[after]))
             if area > best:
                 best, best_epoch = area, epoch
             elif epoch - best_epoch >= PATIENCE:
                 break
         return best_epoch
 
-    def _fit_rounds(self, X: Matrix, y: FloatArray, weight: FloatArray, rounds: int) -> None:
-        *_, self.weights_ = self._train(X, y, weight, rounds)
+    def _fit_rounds(self, rows: FitRows, label: FloatArray, weight: FloatArray, rounds: int) -> None:
+        *_, self.weights_ = self._train(rows, slice(0, len(rows.X)), label, weight, rounds)
+
+    def _inputs(self, rows: FitRows) -> tuple[Preprocessing, Matrix]:
+        """Scaled inputs of the rows, made once. Scaling sees the stopping slice too: it knows no labels."""
+        if "network" not in rows.cache:
+            preprocessing = Preprocessing.fit(rows.X)
+            rows.cache["network"] = preprocessing, preprocessing.transform(rows.X)
+        found: tuple[Preprocessing, Matrix] = rows.cache["network"]
+        return found
 
     def _probability(self, X: Matrix) -> FloatArray:
         return self.weights_.probability(X)
@@ -97,13 +106,16 @@ class NetworkLearner(Learner):
 
         self.weights_ = NetworkWeights.from_arrays(load_file(folder / self.file_name))
 
-    def _train(self, X: Matrix, y: FloatArray, weight: FloatArray, epochs: int) -> Iterator[NetworkWeights]:
-        """Yield the weights after each epoch."""
+    def _train(
+        self, rows: FitRows, part: slice, label: FloatArray, weight: FloatArray, epochs: int
+    ) -> Iterator[NetworkWeights]:
+        """Train on a part of the rows and yield the weights after each epoch."""
         import torch
         from torch.nn import functional
 
-        preprocessing = Preprocessing.fit(X)
-        inputs = torch.from_numpy(preprocessing.transform(X))
+        preprocessing, scaled = self._inputs(rows)
+        X, y, weight = scaled[part], label[part], weight[part]
+        inputs = torch.from_numpy(X)
         hits = torch.from_numpy(y.astype(np.float32))
         weights = torch.from_numpy((weight / weight.mean()).astype(np.float32))
         generators = [
@@ -127,12 +139,12 @@ class NetworkLearner(Learner):
                 masks = self._masks(MASK_BATCHES * batch, generators)
                 begins = torch.randint((MASK_BATCHES - 1) * batch + 1, (steps, 2), generator=generators[0]).tolist()
                 for step in range(steps):
-                    rows = order[:, step * batch : (step + 1) * batch]
+                    drawn = order[:, step * batch : (step + 1) * batch]
                     warm_up = (step + 1) / steps if epoch == 0 else 1.0
                     for group in optimiser.param_groups:
                         group["lr"] = self.learning_rate * warm_up
-                    logits = self._forward(inputs[rows], layers, masks, begins[step])
-                    loss = functional.binary_cross_entropy_with_logits(logits, hits[rows], weights[rows])
+                    logits = self._forward(inputs[drawn], layers, masks, begins[step])
+                    loss = functional.binary_cross_entropy_with_logits(logits, hits[drawn], weights[drawn])
                     optimiser.zero_grad()
                     # Members are summed, not averaged: the step of one does not depend on how many there are.
                     (loss * self.n_members).backward()  # type: ignore[no-untyped-call]

@@ -68,16 +68,21 @@ class NetworkWeights:
 
     def probability(self, X: Matrix) -> FloatArray:
         """Return the mean of the members' probabilities of a hit, shape (n_rows,)."""
+        chunks = range(0, len(X), _CHUNK_ROWS)
+        inputs = (self.preprocessing.transform(X[begin : begin + _CHUNK_ROWS]) for begin in chunks)
+        return np.concatenate([self.probability_of_inputs(chunk) for chunk in inputs])
+
+    def probability_of_inputs(self, inputs: Matrix) -> FloatArray:
+        """Return the same for rows that `preprocessing` has transformed."""
         from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
         # One BLAS thread: how a product is split among threads can change its last bit.
         with threadpool_limits(1, user_api="blas"):
-            parts = [self._probability(X[begin : begin + _CHUNK_ROWS]) for begin in range(0, len(X), _CHUNK_ROWS)]
-        return np.concatenate(parts)
+            chunks = range(0, len(inputs), _CHUNK_ROWS)
+            return np.concatenate([self._probability(inputs[begin : begin + _CHUNK_ROWS]) for begin in chunks])
 
-    def _probability(self, X: Matrix) -> FloatArray:
-        inputs = self.preprocessing.transform(X)
-        total = np.zeros(len(X))
+    def _probability(self, inputs: Matrix) -> FloatArray:
+        total = np.zeros(len(inputs))
         for member in range(len(self.layers[0][0])):
             hidden = inputs
             for depth, (weight, bias) in enumerate(self.layers):

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from lambdas.core.backtest.metrics import rank_ic_by_date
+from lambdas.core.errors import TrainingFailedError
 from lambdas.core.market_data.panel import FloatArray, IntArray
 from lambdas.core.models.hyperparameters import LEARNER_NAMES, LearnerName
-from lambdas.core.models.learners import LearnerFactory, fit_rows, logits
+from lambdas.core.models.lanes import attempt_each
+from lambdas.core.models.learners import LearnerFactory, SharedRows, fit_learner, logits
 from lambdas.core.models.training_data import TrainingData
 from lambdas.core.splits import inner_folds
 
@@ -51,40 +54,53 @@ def inner_splits(data: TrainingData, horizon: int, n_folds: int) -> list[InnerSp
     ]
 
 
-def learner_out_of_fold(
-    name: LearnerName, factory: LearnerFactory, data: TrainingData, splits: list[InnerSplit]
-) -> FloatArray:
-    """Log odds of one learner on the test rows of every inner fold, in time order.
+def predict_folds(
+    name: LearnerName, factory: LearnerFactory, shared: SharedRows, splits: list[InnerSplit]
+) -> Iterator[FloatArray]:
+    """Yield the log odds of one learner on the test rows of each inner fold, in time order.
 
     Raises
     ------
     Exception
         Whatever the learner raises; TrainingFailedError if it says the same of every row of a fold.
     """
-    parts = []
+    label = factory.hyperparameters.label(name)
     for number, split in enumerate(splits):
-        learner = fit_rows(factory.make(name, number), data, split.train)
-        part = logits(learner, data.X[split.test])
+        learner = fit_learner(factory.make(name, number), shared, split.train, label)
+        part = logits(learner, shared.data.X[split.test])
         require_variation(name, part)
-        parts.append(part)
-    return np.concatenate(parts)
+        yield part
 
 
-def out_of_fold(factory: LearnerFactory, data: TrainingData, splits: list[InnerSplit]) -> OutOfFold:
+def out_of_fold(factory: LearnerFactory, shared: SharedRows, splits: list[InnerSplit]) -> OutOfFold:
     """Out-of-fold log odds of all learners; one that fails is left out, with its reason."""
+
+    def predict(name: LearnerName) -> FloatArray:
+        return np.concatenate(list(predict_folds(name, factory, shared, splits)))
+
     collected: dict[LearnerName, FloatArray] = {}
     left_out: dict[str, str] = {}
-    for name in LEARNER_NAMES:
-        try:
-            collected[name] = learner_out_of_fold(name, factory, data, splits)
-        except Exception as error:  # a library may raise anything; what it was is recorded
-            left_out[name] = failure_reason(error)
+    for name, found in attempt_each(LEARNER_NAMES, predict, factory.n_threads).items():
+        if isinstance(found, Exception):
+            left_out[name] = failure_reason(found)
+        else:
+            collected[name] = found
     return OutOfFold(
-        rows=np.concatenate([np.arange(split.test.start, split.test.stop) for split in splits]),
+        rows=tested_rows(splits),
         fold=np.concatenate([np.full(split.test.stop - split.test.start, k) for k, split in enumerate(splits)]),
         logits=collected,
         left_out=left_out,
     )
+
+
+def tested_rows(splits: list[InnerSplit]) -> IntArray:
+    """Rows that have an out-of-fold prediction, ascending."""
+    return np.concatenate([np.arange(split.test.start, split.test.stop) for split in splits])
+
+
+def log_loss(y: FloatArray, odds: FloatArray) -> float:
+    """Mean log loss of log odds against hits."""
+    return float(np.mean(np.logaddexp(0.0, np.where(y > 0.5, -odds, odds))))
 
 
 def mean_rank_ic(data: TrainingData, rows: IntArray, score: FloatArray) -> float:
@@ -101,8 +117,6 @@ def mean_rank_ic(data: TrainingData, rows: IntArray, score: FloatArray) -> float
 
 def require_variation(name: str, score: FloatArray) -> None:
     """Raise TrainingFailedError if a learner says the same of every row."""
-    from lambdas.core.errors import TrainingFailedError
-
     if len(score) > 1 and float(score.max() - score.min()) < 1e-9:
         raise TrainingFailedError(f"{name}: every prediction is the same, it learned nothing")
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
 import numpy as np
 import pandas as pd
@@ -14,36 +14,21 @@ from pydantic import Field
 from lambdas.core.backtest.metrics import sharpe_ratio
 from lambdas.core.backtest.trials import SearchTrials
 from lambdas.core.errors import InvalidRequestError
-from lambdas.core.market_data.panel import FloatArray, IntArray
-from lambdas.core.models.hyperparameters import LEARNER_NAMES, SEARCH_SPACE, Hyperparameters, LearnerName
+from lambdas.core.models.hyperparameters import LEARNER_NAMES, Hyperparameters
 from lambdas.core.models.inner_portfolio import InnerPortfolio
-from lambdas.core.models.learners import LearnerFactory
+from lambdas.core.models.learners import SharedRows
 from lambdas.core.models.market_view import MarketView
-from lambdas.core.models.out_of_fold import InnerSplit, failure_reason, inner_splits, learner_out_of_fold
-from lambdas.core.models.seeds import derive_seed
-from lambdas.core.models.training_data import TrainingData, training_data
+from lambdas.core.models.out_of_fold import inner_splits, tested_rows
+from lambdas.core.models.search import LearnerSearch, Trial
+from lambdas.core.models.training_data import TrainingData, training_rows
 from lambdas.core.settings import ModelSettings
 from lambdas.core.values import FiniteOrNone, TuningPoint, Value
 
-FAILED = -10.0
-"""What the sampler is told of a configuration that failed or bought nothing: worse than any Sharpe ratio."""
 TIME_MARGIN = 1.25
 """The next configuration is only begun if the remaining time is this many times the longest one so far."""
-NETWORK_MEMBERS = 2
-"""Members of a network while configurations are compared; more only cost time."""
 
-
-class Trial(Value):
-    """One configuration of one learner that was scored. Failed ones count too."""
-
-    learner: LearnerName
-    number: int = Field(ge=0, description="Within the learner; 0 is the defaults.")
-    parameters: dict[str, float | int]
-    sharpe_ratio: FiniteOrNone = Field(description="Annualised, net of costs, over all inner folds.")
-    failure: str | None = None
-    returns: tuple[float, ...] = Field(
-        default=(), description="Daily net returns less cash, on the same sessions for every trial of a search."
-    )
+SaveTrials = Callable[[Sequence[Trial]], None]
+"""Told all trials so far after each one, in the order of the log."""
 
 
 class TuningOutcome(Value):
@@ -51,9 +36,13 @@ class TuningOutcome(Value):
 
     point: int
     hyperparameters: Hyperparameters
-    trials: int = Field(ge=0, description="Configurations scored, failed ones too: they count in the trial ledger.")
+    trials: int = Field(
+        ge=0, description="Configurations scored, failed and pruned ones too: they count in the trial ledger."
+    )
+    pruned: int = Field(default=0, ge=0, description="Of them, those that were given up before the last inner fold.")
     inner_sharpe_ratio: FiniteOrNone = Field(
-        description="Of the equal vote of the chosen learners over the inner folds; flattered by the search."
+        description="Of holding the portfolios of the chosen configurations in equal parts over the inner folds; "
+        "flattered by the search."
     )
     deadline_reached: bool = False
     first_session: dt.date = Field(description="First decision of the inner folds; `returns` begin one session later.")
@@ -61,7 +50,7 @@ class TuningOutcome(Value):
     trial_log: tuple[Trial, ...]
 
     def search_trials(self) -> SearchTrials:
-        """Return what the evidence reads: how many trials there were, and the returns of those that did not fail."""
+        """Return what the evidence reads: how many trials there were, and the returns of those that ran to the end."""
         return SearchTrials.of(self.model_dump())
 
 
@@ -73,12 +62,16 @@ def tune_hyperparameters(
     deadline: Callable[[], float] | None = None,
     *,
     n_threads: int = 1,
+    start: Hyperparameters | None = None,
+    log: Sequence[Trial] = (),
+    save: SaveTrials | None = None,
 ) -> TuningOutcome:
     """Search each learner's hyper-parameters for the Sharpe ratio of the portfolio it would have recommended.
 
     One study of Optuna's TPE sampler (Bergstra et al. 2011) a learner; its first trial is the defaults, so that a
     search never does worse than none on its own yardstick. A trial is scored by one simulation, net of costs, over the
-    forward-only inner folds. Learners take turns, so that a deadline costs all of them alike.
+    forward-only inner folds; one that after two or more of them is below the median of earlier trials is given up.
+    Learners take turns, so that a deadline costs all of them alike.
 
     Parameters
     ----------
@@ -91,7 +84,15 @@ def tune_hyperparameters(
     deadline : callable, optional
         Remaining seconds. No trial is begun that would probably not end in time.
     n_threads : int
-        At most so many threads; the result does not depend on it. More than there are whole processors is slow.
+        Learners that are searched at a time; the result does not depend on it.
+    start : Hyperparameters, optional
+        Of an earlier model, scored as the second trial of each learner. The caller answers for them not having been
+        searched on anything later than this training part.
+    log : sequence of Trial
+        Trials that an interrupted search with the same arguments has scored. They are taken over, and the search goes
+        on to the same result, bit for bit, as without the interruption.
+    save : callable, optional
+        Keeps the trials for that; told them after each one.
 
     Returns
     -------
@@ -105,103 +106,83 @@ def tune_hyperparameters(
     InsufficientHistoryError, TrainingFailedError, InvalidDatasetError
         As `training_data` and `inner_folds`.
     """
-    data, splits = _training_part(market, point, settings)
-    search = _Search(data, splits, InnerPortfolio.of(market, settings), settings, seed, n_threads)
-    studies = {name: _study(name, seed, settings.tuning.n_trials) for name in LEARNER_NAMES}
-    longest = 0.0
-    stopped = False
-    for number in range(settings.tuning.n_trials):
-        for name in LEARNER_NAMES:
-            if deadline is not None and deadline() < TIME_MARGIN * longest:
-                stopped = True
-                break
-            started = time.monotonic()
-            asked = studies[name].ask()
-            score = search.run(name, number, SEARCH_SPACE[name](asked))
-            studies[name].tell(asked, FAILED if score is None else score)
-            longest = max(longest, time.monotonic() - started)
-        if stopped:
-            break
+    data = _training_part(market, point, settings)
+    splits = inner_splits(data, settings.portfolio.horizon, settings.tuning.inner_folds)
+    shared = SharedRows(data, settings.portfolio.horizon)
+    portfolio = InnerPortfolio.of(market, settings)
+    searches = []
+    for name in LEARNER_NAMES:
+        first = [Hyperparameters().of(name)]
+        if start is not None and start.of(name) != first[0]:
+            first.append(start.of(name))
+        search = LearnerSearch(name, shared, splits, portfolio, settings, seed, first)
+        search.replay(log)
+        searches.append(search)
+    stopped = _run(searches, settings.tuning.n_trials, deadline, n_threads, save)
 
     chosen = Hyperparameters()
-    for name, best in search.best.items():
-        chosen = chosen.replace(name, best.parameters)
+    mixed = []
+    for search in searches:
+        if (best := search.best()) is not None:
+            chosen = chosen.replace(search.name, best.parameters)
+            mixed.append(best.returns)
+    trials = _in_order(searches)
     sessions = market.features.sessions
-    decisions = data.decisions[search.rows]
+    decisions = data.decisions[tested_rows(splits)]
     return TuningOutcome(
         point=point.number,
         hyperparameters=chosen,
-        trials=len(search.log),
-        inner_sharpe_ratio=search.vote(),
+        trials=len(trials),
+        pruned=sum(trial.pruned for trial in trials),
+        inner_sharpe_ratio=sharpe_ratio(np.mean(mixed, axis=0)) if mixed else None,
         deadline_reached=stopped,
         first_session=sessions[int(decisions[0])].date(),
         last_session=sessions[int(decisions[-1])].date(),
-        trial_log=tuple(search.log),
+        trial_log=tuple(trials),
     )
 
 
-class _Search:
-    """Scores configurations, keeps the log and the best of each learner."""
-
-    def __init__(
-        self,
-        data: TrainingData,
-        splits: list[InnerSplit],
-        portfolio: InnerPortfolio,
-        settings: ModelSettings,
-        seed: int,
-        n_threads: int,
-    ) -> None:
-        self.data, self.splits, self.portfolio = data, splits, portfolio
-        self.settings, self.seed, self.n_threads = settings, seed, n_threads
-        self.rows: IntArray = np.concatenate([np.arange(split.test.start, split.test.stop) for split in splits])
-        self.log: list[Trial] = []
-        self.best: dict[LearnerName, Trial] = {}
-        self._best_logits: dict[LearnerName, FloatArray] = {}
-
-    def run(self, name: LearnerName, number: int, parameters: dict[str, float | int]) -> float | None:
-        """Score one configuration; None if it failed or its portfolio cannot be measured."""
-        factory = LearnerFactory(
-            hyperparameters=Hyperparameters().replace(name, parameters),
-            horizon=self.settings.portfolio.horizon,
-            network_seeds=min(NETWORK_MEMBERS, self.settings.tuning.network_seeds),
-            seed=self.seed,
-            n_threads=self.n_threads,
-        )
-        try:
-            scores = learner_out_of_fold(name, factory, self.data, self.splits)
-        except Exception as error:  # a library may raise anything; what it was is recorded
-            failed = Trial(
-                learner=name, number=number, parameters=parameters, sharpe_ratio=None, failure=failure_reason(error)
-            )
-            self.log.append(failed)
-            return None
-        returns = self.portfolio.excess_returns(self.data, self.rows, scores)
-        trial = Trial(
-            learner=name,
-            number=number,
-            parameters=parameters,
-            sharpe_ratio=sharpe_ratio(returns),
-            returns=tuple(np.round(returns, 8).tolist()),
-        )
-        self.log.append(trial)
-        best = self.best.get(name)
-        if trial.sharpe_ratio is not None and (best is None or trial.sharpe_ratio > (best.sharpe_ratio or FAILED)):
-            self.best[name] = trial
-            self._best_logits[name] = scores
-        return trial.sharpe_ratio
-
-    def vote(self) -> float | None:
-        """Sharpe ratio of the equal vote of the best configurations."""
-        if not self._best_logits:
-            return None
-        vote = np.mean([(z - z.mean()) / z.std() for z in self._best_logits.values()], axis=0)
-        return sharpe_ratio(self.portfolio.excess_returns(self.data, self.rows, vote))
+def _run(
+    searches: list[LearnerSearch],
+    n_trials: int,
+    deadline: Callable[[], float] | None,
+    n_threads: int,
+    save: SaveTrials | None,
+) -> bool:
+    """Give the learner that is furthest behind the next turn; say whether the deadline ended it."""
+    longest = 0.0
+    running: dict[Future[Trial], tuple[LearnerSearch, float]] = {}
+    with ThreadPoolExecutor(max_workers=max(1, n_threads)) as pool:
+        while True:
+            busy = [search for search, _ in running.values()]
+            waiting = [search for search in searches if search not in busy and len(search.log) < n_trials]
+            in_time = not waiting or len(running) >= n_threads or deadline is None
+            in_time = in_time or deadline() >= TIME_MARGIN * longest  # type: ignore[misc]  # not None here
+            if waiting and in_time and len(running) < n_threads:
+                search = min(waiting, key=lambda search: len(search.log))
+                running[pool.submit(search.run_next)] = search, time.monotonic()
+                continue
+            if not running:
+                return bool(waiting)
+            done, _ = wait(running, return_when=FIRST_COMPLETED)
+            for future in done:
+                future.result()
+                longest = max(longest, time.monotonic() - running.pop(future)[1])
+            if save is not None:
+                save(_in_order(searches))
 
 
-def _training_part(
-    market: MarketView, point: TuningPoint, settings: ModelSettings
-) -> tuple[TrainingData, list[InnerSplit]]:
+def _in_order(searches: list[LearnerSearch]) -> list[Trial]:
+    """Trials by number, then by learner: the order does not tell how many threads there were."""
+    return [
+        search.log[number]
+        for number in range(max(len(search.log) for search in searches))
+        for search in searches
+        if number < len(search.log)
+    ]
+
+
+def _training_part(market: MarketView, point: TuningPoint, settings: ModelSettings) -> TrainingData:
     sessions = market.features.sessions
     first, last = sessions.get_indexer(pd.DatetimeIndex([point.train_first, point.train_last]))
     if min(first, last) < 0:
@@ -209,26 +190,4 @@ def _training_part(
             f"tuning point {point.number}: {point.train_first} or {point.train_last} is no session of the data set "
             f"({sessions[0].date()} to {sessions[-1].date()}); plan the folds from this data set"
         )
-    data = training_data(
-        market.features,
-        market.outcomes,
-        market.eligible,
-        int(first),
-        int(last),
-        settings.walk_forward.training_stride,
-        settings.tuning.target,
-    )
-    return data, inner_splits(data, settings.portfolio.horizon, settings.tuning.inner_folds)
-
-
-def _study(name: LearnerName, seed: int, n_trials: int) -> Any:
-    import optuna
-
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    # The library begins with ten random trials; with a budget of eight it would never model anything.
-    sampler = optuna.samplers.TPESampler(
-        seed=derive_seed(seed, "sampler", name), n_startup_trials=max(3, min(10, n_trials // 3))
-    )
-    study = optuna.create_study(direction="maximize", sampler=sampler)
-    study.enqueue_trial(Hyperparameters().of(name))
-    return study
+    return training_rows(market, int(first), int(last), settings)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from lambdas.core.market_data.panel import FloatArray
-from lambdas.core.models.learner import Learner
+from lambdas.core.models.learner import FitRows, Learner, area_under_curve
 from lambdas.core.models.training_data import Matrix
 
 MAX_ROUNDS = 300
@@ -52,25 +52,32 @@ class XGBoostLearner(Learner):
     def _default_rounds(self) -> int:
         return DEFAULT_ROUNDS
 
-    def _best_rounds(self, X: Matrix, y: FloatArray, weight: FloatArray, X_stop: Matrix, y_stop: FloatArray) -> int:
+    def _best_rounds(self, rows: FitRows, before: slice, after: slice, label: FloatArray, weight: FloatArray) -> int:
         import xgboost
 
-        train = self._matrix(X, y, weight)
-        stop = xgboost.QuantileDMatrix(X_stop, y_stop, ref=train, max_bin=MAX_BINS, nthread=self.n_threads)
+        train = self._binned(rows, before, label, weight)
+        stop = self._binned(rows, after, label, weight, reference=train)
+
+        def area(prediction: FloatArray, _: Any) -> tuple[str, float]:
+            return "area", area_under_curve(label[after], prediction)
+
         booster = xgboost.train(
-            {**self._parameters(weight), "eval_metric": "auc"},
+            {**self._parameters(weight[before]), "disable_default_eval_metric": True},
             train,
             MAX_ROUNDS,
             evals=[(stop, "stop")],
+            custom_metric=area,
+            maximize=True,
             early_stopping_rounds=PATIENCE,
             verbose_eval=False,
         )
         return max(int(booster.best_iteration) + 1, MIN_ROUNDS)
 
-    def _fit_rounds(self, X: Matrix, y: FloatArray, weight: FloatArray, rounds: int) -> None:
+    def _fit_rounds(self, rows: FitRows, label: FloatArray, weight: FloatArray, rounds: int) -> None:
         import xgboost
 
-        self.booster_ = xgboost.train(self._parameters(weight), self._matrix(X, y, weight), rounds, verbose_eval=False)
+        train = self._binned(rows, slice(0, len(rows.X)), label, weight)
+        self.booster_ = xgboost.train(self._parameters(weight), train, rounds, verbose_eval=False)
 
     def _probability(self, X: Matrix) -> FloatArray:
         return np.asarray(self.booster_.inplace_predict(X), dtype=np.float64)
@@ -84,10 +91,21 @@ class XGBoostLearner(Learner):
 
         self.booster_ = xgboost.Booster({"nthread": self.n_threads}, model_file=folder / self.file_name)
 
-    def _matrix(self, X: Matrix, y: FloatArray, weight: FloatArray) -> Any:
+    def _binned(
+        self, rows: FitRows, part: slice, label: FloatArray, weight: FloatArray, reference: Any | None = None
+    ) -> Any:
+        """Bins of a part of the rows, made once, with the labels and weights of this fit."""
         import xgboost
 
-        return xgboost.QuantileDMatrix(X, y, weight=weight, max_bin=MAX_BINS, nthread=self.n_threads)
+        key = f"xgboost {part.start} {part.stop}"
+        matrix = rows.cache.get(key)
+        if matrix is None:
+            matrix = xgboost.QuantileDMatrix(
+                rows.X[part], label[part], ref=reference, max_bin=MAX_BINS, nthread=self.n_threads
+            )
+            rows.cache[key] = matrix
+        matrix.set_info(label=label[part], weight=weight[part])
+        return matrix
 
     def _parameters(self, weight: FloatArray) -> dict[str, Any]:
         return {

@@ -60,6 +60,7 @@ def test_it_predicts_the_same_bits(whole: EnsembleModel, saved: Path, market: Ma
         whole.predict(market.features, sessions, market.eligible),
         check_exact=True,
     )
+    assert verify_artefact(saved).hyperparameters == whole.hyperparameters
     again = load_model(saved)
     assert again.combination == whole.combination
     assert again.left_out == whole.left_out
@@ -184,7 +185,8 @@ DAMAGE: dict[str, tuple[Callable[[Path], None], str]] = {
     "missing file": (remove("network.safetensors"), r"network\.safetensors is missing"),
     "missing manifest": (remove("manifest.json"), r"there is no manifest\.json"),
     "extra file": (lambda folder: (folder / "hook.py").write_text("1") and None, r"hook\.py is not listed"),
-    "unknown version": (edit_manifest(format_version=2), r"format version 2, this code reads 1; train a new model"),
+    "unknown version": (edit_manifest(format_version=3), r"format version 3, this code reads 2; train a new model"),
+    "older version": (edit_manifest(format_version=1), r"format version 1, this code reads 2"),
     "no version": (edit_manifest(format_version=None), "format version None"),
     "manifest no json": (truncate("manifest.json"), "NEVER"),
     "manifest a list": (lambda folder: (folder / "manifest.json").write_text("[]") and None, "format version None"),

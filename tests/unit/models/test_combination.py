@@ -154,7 +154,7 @@ def test_the_better_learner_weighs_more_and_the_probability_is_calibrated() -> N
     assert set(chosen.inner_sharpe_ratio) == {"voting", "stacking", "single"}
     assert chosen.weights[0] > chosen.weights[1] > chosen.weights[2]
     fresh, new = sample(1)
-    probability = chosen.probability(new.logits)
+    probability = chosen.probability(new.logits, None, fresh.decisions)
     hit_new = fresh.net_return > -0.3
     assert probability.mean() == pytest.approx(hit_new.mean(), abs=0.03)
     for low, high in ((0.0, 0.3), (0.7, 1.0)):
@@ -175,7 +175,7 @@ def test_the_sharpe_ratio_chooses(favourite: str, kind: str) -> None:
         assert chosen.used == ("xgboost",)
         assert chosen.name == "xgboost"
         np.testing.assert_array_equal(
-            np.argsort(chosen.probability({"xgboost": predictions.logits["xgboost"]})),
+            np.argsort(chosen.probability({"xgboost": predictions.logits["xgboost"]}, None, data.decisions)),
             np.argsort(predictions.logits["xgboost"]),
         )
 
@@ -212,4 +212,7 @@ def test_it_survives_json() -> None:
     data, predictions = sample(0)
     chosen = combine(data, predictions, data.y, 10, Purse())  # type: ignore[arg-type]
     again = Combination.model_validate_json(chosen.model_dump_json())
-    np.testing.assert_array_equal(again.probability(predictions.logits), chosen.probability(predictions.logits))
+    np.testing.assert_array_equal(
+        again.probability(predictions.logits, None, data.decisions),
+        chosen.probability(predictions.logits, None, data.decisions),
+    )

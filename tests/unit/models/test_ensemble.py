@@ -16,11 +16,11 @@ from lambdas.core.errors import InvalidDatasetError, InvalidRequestError, Traini
 from lambdas.core.models import out_of_fold as out_of_fold_module
 from lambdas.core.models.ensemble import EnsembleModel, FoldPredictions, fit_and_predict_fold, fit_candidate
 from lambdas.core.models.hyperparameters import Hyperparameters
-from lambdas.core.models.learners import LEARNERS, LearnerFactory
+from lambdas.core.models.learners import LEARNERS, LearnerFactory, SharedRows
 from lambdas.core.models.lightgbm_learner import LightGBMLearner
 from lambdas.core.models.market_view import MarketView
 from lambdas.core.models.network_learner import NetworkLearner
-from lambdas.core.models.out_of_fold import inner_splits, learner_out_of_fold
+from lambdas.core.models.out_of_fold import inner_splits, predict_folds
 from lambdas.core.models.training_data import training_data
 from lambdas.core.models.xgboost_learner import XGBoostLearner
 from lambdas.core.settings import ModelSettings
@@ -69,7 +69,7 @@ def test_it_finds_a_planted_signal(
 
 def test_the_level_of_the_probability_is_the_base_rate_of_hits(market: MarketView, model: EnsembleModel) -> None:
     """Trained on beating the market, the model still says how likely an absolute hit is."""
-    assert (model.target, model.hit_definition) == ("relative", "absolute")
+    assert (model.target, model.hit_definition) == ("blend", "absolute")
     sessions = market.features.sessions
     train = sessions[(sessions >= pd.Timestamp(model.train_first)) & (sessions <= pd.Timestamp(model.train_last))]
     frame = model.predict(market.features, train[-300:], market.eligible)
@@ -151,7 +151,7 @@ def fail(*_: object, **__: object) -> None:
 def test_a_failing_learner_is_left_out(
     market: MarketView, plan: WalkForwardPlan, settings: ModelSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(NetworkLearner, "fit", fail)
+    monkeypatch.setattr(NetworkLearner, "fit_rows", fail)
     result = fit_and_predict_fold(market, plan.folds[0], DEFAULTS, settings, 1)
     assert result.left_out == ("network",)
     assert result.model.left_out == {"network": "RuntimeError: out of luck"}
@@ -163,12 +163,12 @@ def test_a_learner_that_fails_only_in_the_final_fit_is_left_out_too(
     market: MarketView, plan: WalkForwardPlan, settings: ModelSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     original = LearnerFactory.make
-    monkeypatch.setattr(NetworkLearner, "fit", fail)
+    monkeypatch.setattr(NetworkLearner, "fit_rows", fail)
 
     def make(self: LearnerFactory, name: str, part: int | str) -> object:
         learner = original(self, name, part)  # type: ignore[arg-type]
         if part == "final":
-            monkeypatch.setattr(type(learner), "fit", fail if name == "xgboost" else type(learner).fit)
+            monkeypatch.setattr(type(learner), "fit_rows", fail if name == "xgboost" else type(learner).fit_rows)
         return learner
 
     monkeypatch.setattr(LearnerFactory, "make", make)
@@ -195,13 +195,13 @@ def test_no_learner_sees_an_outcome_that_its_test_rows_do_not_know(
     splits = inner_splits(data, horizon, 3)
     trained: list[np.ndarray] = []
 
-    def spy(learner: object, data: object, rows: slice) -> object:
-        trained.append(data.decisions[rows])  # type: ignore[attr-defined]
+    def spy(learner: object, shared: SharedRows, rows: slice, label: object) -> object:
+        trained.append(shared.data.decisions[rows])
         return learner
 
-    monkeypatch.setattr(out_of_fold_module, "fit_rows", spy)
+    monkeypatch.setattr(out_of_fold_module, "fit_learner", spy)
     monkeypatch.setattr(out_of_fold_module, "logits", lambda learner, X: np.arange(len(X), dtype=float))
-    learner_out_of_fold("xgboost", LearnerFactory(DEFAULTS, horizon, 1, 0, 1), data, splits)
+    list(predict_folds("xgboost", LearnerFactory(DEFAULTS, horizon, 1, 0, 1), SharedRows(data, horizon), splits))
     assert len(trained) == 3
     for decisions, split in zip(trained, splits, strict=True):
         assert decisions.max() + 1 + horizon <= data.decisions[split.test].min()

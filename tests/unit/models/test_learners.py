@@ -1,6 +1,6 @@
 """The three learners behind one interface."""
 
-# ruff: noqa: N803, N806
+# ruff: noqa: N806
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import cross_val_predict
 
 from lambdas.core.errors import TrainingFailedError
-from lambdas.core.models.learner import Learner, area_under_curve, stopping_split
+from lambdas.core.models.learner import FitRows, Learner, area_under_curve, stopping_split
 from lambdas.core.models.learners import LEARNERS, logits
 from lambdas.core.models.lightgbm_learner import LightGBMLearner
 from lambdas.core.models.network_learner import NetworkLearner
@@ -136,9 +136,9 @@ def test_early_stopping_sees_the_newest_dates_only_after_the_gap(make: Make, mon
     seen: dict[str, np.ndarray] = {}
     original = make._best_rounds
 
-    def spy(self: Learner, X: np.ndarray, y: np.ndarray, w: np.ndarray, X_stop: np.ndarray, y_stop: np.ndarray) -> int:
-        seen.update(train=X[:, 5], stop=X_stop[:, 5])
-        return original(self, X, y, w, X_stop, y_stop)
+    def spy(self: Learner, rows: FitRows, before: slice, after: slice, y: np.ndarray, w: np.ndarray) -> int:
+        seen.update(train=rows.X[before, 5], stop=rows.X[after, 5])
+        return original(self, rows, before, after, y, w)
 
     monkeypatch.setattr(make, "_best_rounds", spy)
     make(horizon=5, n_threads=1).fit(X, y, decisions=decisions)
@@ -150,9 +150,7 @@ def test_early_stopping_sees_the_newest_dates_only_after_the_gap(make: Make, mon
 @given(n_dates=st.integers(2, 200), n_symbols=st.integers(1, 4), stride=st.integers(1, 7), horizon=st.integers(1, 40))
 def test_the_stopping_slice_is_purged(n_dates: int, n_symbols: int, stride: int, horizon: int) -> None:
     decisions = np.repeat(np.arange(n_dates) * stride, n_symbols)
-    y = (np.arange(len(decisions)) % 2).astype(float)
-    y[::3] = 1 - y[::3]
-    split = stopping_split(decisions, y, horizon)
+    split = stopping_split(decisions, horizon)
     if split is None:
         return
     before, after = decisions[split[0]], decisions[split[1]]
@@ -162,13 +160,56 @@ def test_the_stopping_slice_is_purged(n_dates: int, n_symbols: int, stride: int,
     assert after.max() == decisions.max()
 
 
-def test_no_stopping_slice_with_one_class() -> None:
-    decisions = np.repeat(np.arange(100), 3)
-    y = np.ones(300)
-    y[:100:2] = 0
-    assert stopping_split(decisions, y, 5) is None
-    y[-5:] = 0
-    assert stopping_split(decisions, y, 5) is not None
+@ALL
+def test_no_early_stopping_with_one_class_in_a_part(make: Make) -> None:
+    X, y, decisions = rows(0)
+    learner = make(horizon=5, n_threads=1)
+    y[decisions >= 250] = 1.0
+    assert learner.fit(X, y, decisions=decisions).rounds_ == learner._default_rounds
+    y[-3:] = 0.0
+    split = FitRows.of(X, decisions, 5)
+    assert split.before is not None
+    assert split.after is not None
+
+
+@ALL
+def test_prepared_rows_give_the_same_bits_whatever_was_fitted_on_them_before(make: Make) -> None:
+    X, y, decisions = rows(0, n_dates=200, n_symbols=20)
+    rng = np.random.default_rng(0)
+    fresh = make(seed=1, horizon=5, n_threads=1).fit(X, y, decisions=decisions)
+    prepared = FitRows.of(X, decisions, 5)
+    make(seed=2, horizon=5, learning_rate=0.005).fit_rows(prepared, 0.3 + 0.4 * y, rng.random(len(y)))
+    again = make(seed=1, horizon=5, n_threads=1).fit_rows(prepared, y)
+    assert again.rounds_ == fresh.rounds_
+    np.testing.assert_array_equal(again.predict_proba(X), fresh.predict_proba(X))
+
+
+@ALL
+def test_a_soft_label_is_the_weighted_loss_of_two_heads(make: Make) -> None:
+    """Fitted on w a + (1 - w) b, or on the rows twice, labelled a with weight w and b with weight 1 - w: as good."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(3000, 3)).astype(np.float32)
+    a = (rng.random(3000) < 1 / (1 + np.exp(-2 * X[:, 0]))).astype(float)
+    b = (rng.random(3000) < 1 / (1 + np.exp(-2 * X[:, 1]))).astype(float)
+    blended = make(seed=1, n_threads=1).fit(X, 0.7 * a + 0.3 * b)
+    twice = make(seed=1, n_threads=1).fit(
+        np.vstack([X, X]), np.concatenate([a, b]), sample_weight=np.repeat([0.7, 0.3], 3000)
+    )
+    truth = 0.7 / (1 + np.exp(-2 * X[:, 0])) + 0.3 / (1 + np.exp(-2 * X[:, 1]))
+    for learner in (blended, twice):
+        assert np.corrcoef(learner.predict_proba(X)[:, 1], truth)[0, 1] > 0.9
+    assert blended.predict_proba(X)[:, 1].mean() == pytest.approx((0.7 * a + 0.3 * b).mean(), abs=0.02)
+
+
+@ALL
+def test_one_sided_soft_labels_and_bad_weights_are_named(make: Make) -> None:
+    X, y, _ = rows(0, n_dates=20)
+    with pytest.raises(TrainingFailedError, match="both 0 and 1, or soft values on both sides"):
+        make().fit(X, 0.6 + 0.4 * y)
+    with pytest.raises(TrainingFailedError, match="weights must be finite"):
+        make().fit(X, y, sample_weight=np.full(len(y), np.nan))
+    with pytest.raises(TrainingFailedError, match="10 rows are too few to fit on, 20 are the minimum"):
+        make().fit(X[:10], y[:10])
 
 
 @settings(max_examples=50, deadline=None)
@@ -178,6 +219,11 @@ def test_area_under_curve_equals_scikit_learn(pairs: list[tuple[bool, int]]) -> 
     score = np.array([float(b) for _, b in pairs])
     if 0 < y.sum() < len(y):
         assert area_under_curve(y, score) == pytest.approx(roc_auc_score(y, score))
+    soft = 0.2 + 0.5 * y
+    expected = roc_auc_score(
+        np.repeat([1, 0], len(y)), np.tile(score, 2), sample_weight=np.concatenate([soft, 1 - soft])
+    )
+    assert area_under_curve(soft, score) == pytest.approx(expected)
 
 
 # ---- the network ---------------------------------------------------------------------------------------------------

@@ -10,8 +10,9 @@ import optuna
 import pytest
 from pydantic import ValidationError
 
-from lambdas.core.models.hyperparameters import LEARNER_NAMES, SEARCH_SPACE, Hyperparameters, LearnerName
+from lambdas.core.models.hyperparameters import LEARNER_NAMES, Hyperparameters, LearnerName, suggest
 from lambdas.core.models.seeds import derive_seed
+from lambdas.core.settings import Target
 
 
 def test_a_seed_means_the_same_in_every_process_and_release() -> None:
@@ -25,15 +26,28 @@ def test_parts_do_not_run_together() -> None:
     assert all(0 <= seed < 2**31 for seed in seeds)
 
 
+@pytest.mark.parametrize("target", ["relative", "blend"])
 @pytest.mark.parametrize("name", LEARNER_NAMES)
-def test_the_defaults_lie_in_the_search_space(name: LearnerName) -> None:
+def test_the_defaults_lie_in_the_search_space(name: LearnerName, target: Target) -> None:
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
     study.enqueue_trial(Hyperparameters().of(name))
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # Optuna warns of an enqueued value outside its range, and samples another
-        assert SEARCH_SPACE[name](study.ask()) == Hyperparameters().of(name)
-    for _ in range(20):
-        Hyperparameters().replace(name, SEARCH_SPACE[name](study.ask()))
+        asked = suggest(name, study.ask(), target)
+    assert Hyperparameters().replace(name, asked) == Hyperparameters()
+    assert ("relative_share" in asked) == (target == "blend")
+    seen = [suggest(name, study.ask(), target) for _ in range(20)]
+    assert {values["uniqueness"] for values in seen} == {False, True}
+    for values in seen:
+        Hyperparameters().replace(name, values)
+
+
+@pytest.mark.parametrize("name", LEARNER_NAMES)
+def test_what_is_learned_is_no_argument_of_the_learner(name: LearnerName) -> None:
+    chosen = Hyperparameters().replace(name, {"uniqueness": True, "relative_share": 0.25})
+    assert not {"uniqueness", "relative_share"} & set(chosen.arguments(name))
+    assert (chosen.label(name).uniqueness, chosen.label(name).relative_share) == (True, 0.25)
+    assert Hyperparameters.model_validate_json(chosen.model_dump_json()) == chosen
 
 
 def test_unknown_and_impossible_hyperparameters_are_refused() -> None:
@@ -43,7 +57,9 @@ def test_unknown_and_impossible_hyperparameters_are_refused() -> None:
         Hyperparameters().replace("xgboost", {"learning_rate": 0.0})
 
 
-@pytest.mark.parametrize("module", ["market_view", "manifest", "hyperparameters", "training_data", "seeds"])
+@pytest.mark.parametrize(
+    "module", ["market_view", "manifest", "hyperparameters", "training_data", "exposures", "seeds"]
+)
 def test_light_modules_import_no_learner_library(module: str) -> None:
     code = (
         f"import sys, lambdas.core.models.{module}; "

@@ -36,10 +36,15 @@ def test_every_trial_is_counted_and_the_first_is_the_defaults(outcome: TuningOut
     assert not outcome.deadline_reached
     for name in LEARNER_NAMES:
         trials = [trial for trial in outcome.trial_log if trial.learner == name]
-        assert trials[0].parameters == Hyperparameters().of(name)
+        assert Hyperparameters().replace(name, trials[0].parameters) == Hyperparameters()
         assert trials[1].parameters != trials[0].parameters
         best = max(trials, key=lambda trial: trial.sharpe_ratio or -99)
         assert outcome.hyperparameters.of(name) == best.parameters
+        for trial in trials:
+            assert trial.log_loss == pytest.approx(np.log(2), abs=0.2)
+            assert trial.rank_ic is not None
+            assert trial.by_fold[-1] == trial.sharpe_ratio
+            assert len(trial.by_fold) == 3
 
 
 def test_the_score_is_the_sharpe_ratio_of_the_recorded_returns(outcome: TuningOutcome, market: MarketView) -> None:
@@ -103,7 +108,7 @@ def test_failed_trials_count_and_leave_the_defaults(
     def fail(*_: object, **__: object) -> None:
         raise MemoryError("too wide")
 
-    monkeypatch.setattr(NetworkLearner, "fit", fail)
+    monkeypatch.setattr(NetworkLearner, "fit_rows", fail)
     one = settings.model_copy(update={"tuning": settings.tuning.model_copy(update={"n_trials": 1})})
     outcome = tune_hyperparameters(market, point, one, seed=3)
     assert outcome.trials == 3
