@@ -37,8 +37,9 @@ class DataStack(cdk.Stack):
             "Datasets",
             settings=settings,
             access_logs=access_logs.bucket,
+            # What sources answered stays: a company that was delisted since cannot be asked for again.
             expire_prefixes={
-                DatasetsPrefix.RAW: keep.raw_days,
+                DatasetsPrefix.BATCHES: keep.raw_days,
                 DatasetsPrefix.UPLOADS: keep.raw_days,
                 DatasetsPrefix.DATASETS: keep.datasets_days,
             },

@@ -157,7 +157,7 @@ class PipelineStack(cdk.Stack):
         service.allow(("states:StartExecution",), machines)
 
         data.datasets.allow_read(enrichment, DatasetsPrefix.UPLOADS)
-        data.datasets.allow_write(enrichment, DatasetsPrefix.RAW, DatasetsPrefix.DATASETS)
+        data.datasets.allow_write(enrichment, DatasetsPrefix.RAW, DatasetsPrefix.BATCHES, DatasetsPrefix.DATASETS)
         data.analytics.allow(enrichment, "PutItem", partitions=(runs,))
 
         data.datasets.allow_read(ensemble, DatasetsPrefix.DATASETS)

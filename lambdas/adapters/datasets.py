@@ -7,6 +7,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from lambdas.adapters.objects import ObjectStore
+from lambdas.adapters.raw_data import RawData
 from lambdas.adapters.workspace import workspace
 from lambdas.contracts.storage import DatasetsPrefix
 from lambdas.core.errors import InvalidRequestError
@@ -23,9 +24,14 @@ class DatasetStore:
         self._objects = objects
         self._bucket = bucket
 
-    def save_raw(self, folder: Path, content_hash: str) -> str:
+    @property
+    def raw(self) -> RawData:
+        """Where live sources keep what they were answered."""
+        return RawData(self._objects, self._bucket)
+
+    def save_batch(self, folder: Path, content_hash: str) -> str:
         """Upload one collected batch and return its URI."""
-        return self._save(folder, f"{DatasetsPrefix.RAW}{content_hash}")
+        return self._save(folder, f"{DatasetsPrefix.BATCHES}{content_hash}")
 
     def save(self, folder: Path, dataset_hash: str, build_key: str) -> str:
         """Upload a data set with its features and return its URI.

@@ -58,13 +58,19 @@ class ObjectStore:
 
     def find(self, uri: str) -> bytes | None:
         """Return an object's content, or None if there is none."""
+        found = self.find_tagged(uri)
+        return None if found is None else found[0]
+
+    def find_tagged(self, uri: str) -> tuple[bytes, str] | None:
+        """Return an object's content and its entity tag, which `write_over` asks for, or None if there is none."""
         bucket, key = self.split(uri)
         try:
-            return self._client.get_object(Bucket=bucket, Key=key)["Body"].read()
+            answer = self._client.get_object(Bucket=bucket, Key=key)
         except ClientError as error:
             if error_code(error) in MISSING:
                 return None
             raise
+        return answer["Body"].read(), answer["ETag"]
 
     def read(self, uri: str) -> bytes:
         """Return an object's content; `InvalidRequestError` if there is none."""
@@ -85,6 +91,12 @@ class ObjectStore:
         """Write an object unless there is one already; say whether it was written."""
         return self._put(uri, content, hashlib.sha256(content).hexdigest(), once=True)
 
+    def write_over(self, uri: str, content: bytes, entity_tag: str) -> bool:
+        """Replace an object if it is still the one with `entity_tag`; say whether it was written."""
+        return self._put(
+            uri, content, hashlib.sha256(content).hexdigest(), once=False, condition={"IfMatch": entity_tag}
+        )
+
     def upload(self, file: Path, uri: str, *, once: bool) -> str:
         """Upload a file and return the sha-256 of what now lies there: an earlier writer's, if `once` lost to it."""
         sha256 = file_sha256(file)
@@ -93,9 +105,9 @@ class ObjectStore:
                 return sha256
         return self.sha256(uri)
 
-    def _put(self, uri: str, content: Any, sha256: str, *, once: bool) -> bool:
+    def _put(self, uri: str, content: Any, sha256: str, *, once: bool, condition: Any = None) -> bool:
         bucket, key = self.split(uri)
-        condition: Any = {"IfNoneMatch": "*"} if once else {}
+        condition = {"IfNoneMatch": "*"} if once else condition or {}
         try:
             self._client.put_object(
                 Bucket=bucket,
@@ -106,10 +118,15 @@ class ObjectStore:
                 **condition,
             )
         except ClientError as error:
-            if once and error_code(error) in ALREADY_THERE:
+            if condition and error_code(error) in ALREADY_THERE | MISSING:
                 return False
             raise
         return True
+
+    def delete(self, uri: str) -> None:
+        """Delete an object; one that is not there is no error."""
+        bucket, key = self.split(uri)
+        self._client.delete_object(Bucket=bucket, Key=key)
 
     def exists(self, uri: str) -> bool:
         """Say whether there is an object at `uri`."""

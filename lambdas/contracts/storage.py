@@ -6,10 +6,19 @@ from enum import StrEnum
 
 
 class DatasetsPrefix(StrEnum):
-    """Folders of the datasets bucket."""
+    """Folders of the datasets bucket.
+
+    ===================================  ===============================================================================
+    uploads/<name>/                      data sets that people put there
+    raw/<source>/<symbol>/<hash>         what live sources answered, never changed; ``index.json`` names the current one
+    batches/<hash>/                      one collected batch of symbols, on its way to the data set
+    datasets/<hash>-<key>/               data sets with their features
+    ===================================  ===============================================================================
+    """
 
     UPLOADS = "uploads/"
     RAW = "raw/"
+    BATCHES = "batches/"
     DATASETS = "datasets/"
 
 
@@ -37,11 +46,16 @@ class AnalyticsKey(StrEnum):
     RUN#<id>     GATE#<n>#<gate>                 the verdict of one gate, n in the order of the machine
     RUNS         <started at>#<run id>           so that the last runs are found without a scan
     CHAMPION     POINTER                         version, previous, run, since when
-    CHAMPION     CHANGE#<changed at>#<run id>    every change of the pointer
+    CHAMPION     CHANGE#<changed at>#<run id>    every change of the pointer: what happened, who asked for it, why
+    SHADOW       POINTER                         the model that is scored daily and published nowhere, if there is one
+    SHADOW       CHANGE#<changed at>#<run id>    every change of the shadow, and why
     MODEL        <version>                       what was judged: outcome, run, artefact, champion it replaced
     LEDGER       TOTAL                           trials of all searches
     LEDGER       SEARCH#<key>                    trials of one search, counted once, and the run that did it
-    LIVE         <decision date>#<version>       what was published for a session, and how it went
+    LIVE         <decision date>#<version>       what a model recommended for a session, and how it went
+    PERFORMANCE  <decision date>#<track>         live numbers as of a session: of all that was published, of a model
+    LOCK         <workflow>                      the run under way: its id, and until when it may hold the lock
+    ONCE         <what>                          when something was last done that is done once a week at most
     ===========  ==============================  ===========================================================
     """
 
@@ -52,11 +66,15 @@ class AnalyticsKey(StrEnum):
     CHAMPION = "CHAMPION"
     CHAMPION_POINTER = "POINTER"
     CHAMPION_CHANGE = "CHANGE#"
+    SHADOW = "SHADOW"
     MODEL = "MODEL"
     LEDGER = "LEDGER"
     LEDGER_TOTAL = "TOTAL"
     LEDGER_SEARCH = "SEARCH#"
     LIVE = "LIVE"
+    PERFORMANCE = "PERFORMANCE"
+    LOCK = "LOCK"
+    ONCE = "ONCE"
 
 
 WRITTEN_BY = "amts"

@@ -11,6 +11,7 @@ from lambdas.contracts.enrichment import CollectRequest, CollectResult, SymbolPr
 from lambdas.core.market_data.calendar import latest_closed_session
 from lambdas.core.market_data.dataset import dataset_hash, write_dataset
 from lambdas.core.market_data.sources import LiveAccess, Source, first_needed, open_source
+from lambdas.core.market_data.sources.raw_store import now
 from lambdas.fundamental_data_enrichment.batch import BatchRecord
 from lambdas.runtime.step import step
 from lambdas.runtime.stores import Stores
@@ -26,12 +27,14 @@ def collect(request: CollectRequest, stores: Stores) -> CollectResult:
     as_of = request.as_of or newest_session(request.data)
     first = first_session_needed(request, stores, as_of)
     collected = source_of(request, stores).load(request.symbols or None, as_of=as_of, first=first)
-    record = BatchRecord(requested=request.symbols, problems=collected.problems, as_of=as_of)
+    record = BatchRecord(
+        requested=request.symbols, problems=collected.problems, as_of=as_of, findings=collected.findings
+    )
     folder = workspace() / "collected"
     shutil.rmtree(folder, ignore_errors=True)
     write_dataset(collected.dataset, folder)
     record.write(folder)
-    raw_uri = stores.datasets.save_raw(folder, reuse_key(dataset_hash(collected.dataset), record))
+    raw_uri = stores.datasets.save_batch(folder, reuse_key(dataset_hash(collected.dataset), record))
     return CollectResult(
         raw_uri=raw_uri,
         n_symbols=len(collected.dataset.prices.symbols),
@@ -60,6 +63,7 @@ def live_access(stores: Stores) -> LiveAccess:
         environment.edgar_requests_per_second,
         guarded,
         cache_folder=workspace() / "yfinance",
+        raw=stores.datasets.raw,
     )
 
 
@@ -77,4 +81,4 @@ def first_session_needed(request: CollectRequest, stores: Stores, as_of: dt.date
 
 def newest_session(data: str) -> dt.date | None:
     """Return the session that fresh data must reach: the last one that closed; history has no such claim."""
-    return latest_closed_session(dt.datetime.now(dt.UTC)) if data == LIVE_SOURCE else None
+    return latest_closed_session(now()) if data == LIVE_SOURCE else None

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from in_memory_account import Account, call
 
@@ -18,7 +20,9 @@ from replay_server import ReplayServer, always
 from replay_sources import forget_yfinance
 
 from lambdas.core.errors import InvalidRequestError, TransientMarketDataError
+from lambdas.core.market_data.dataset import read_dataset
 from lambdas.core.market_data.sources import SimulatedSource
+from lambdas.core.market_data.sources.raw_store import RawStore
 from lambdas.core.settings import ModelSettings
 from lambdas.fundamental_data_enrichment import collecting
 from lambdas.fundamental_data_enrichment.batch import BatchRecord
@@ -81,8 +85,59 @@ def test_collecting_the_same_again_writes_nothing_new(server: ReplayServer, acco
     event = {**COLLECT, "symbols": list(market.symbols[:3])}
     first = call(handler, event)
     before = account.contents()
+    asked = len(server.asked("/v8/finance/chart/"))
     assert call(handler, event) == first
     assert account.contents() == before
+    assert len(server.asked("/v8/finance/chart/")) == asked  # the bars are in the raw store
+
+
+def test_what_was_answered_lies_by_source_symbol_and_content(
+    server: ReplayServer, account: Account, market: Market
+) -> None:
+    call(handler, {**COLLECT, "symbols": list(market.symbols[:2])})
+    keys = {uri.partition("/raw/")[2] for uri in account.contents()["objects"] if "/raw/" in uri}
+    symbol = market.symbols[0]
+    assert {key.split("/")[0] for key in keys} == {
+        "yahoo", "yahoo-sector", "yahoo-earnings", "edgar", "edgar-companies", "fred",
+    }  # fmt: skip
+    index = RawStore(account.stores.datasets.raw).find("yahoo", symbol).index
+    assert (index.last, index.object in {key.split("/")[-1] for key in keys}) == (LAST, True)
+    assert re.fullmatch(r"[0-9a-f]{32}\.parquet", index.object)
+
+
+def test_the_next_session_is_an_increment_and_a_lost_race_changes_nothing(
+    server: ReplayServer, account: Account, market: Market, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def evening(day: dt.date) -> None:
+        market.today = pd.Timestamp(day)
+        moment = dt.datetime.combine(day, dt.time(23), dt.UTC)
+        monkeypatch.setattr(collecting, "now", lambda: moment)
+        monkeypatch.setattr("lambdas.core.market_data.sources.live_access.now", lambda: moment)
+
+    event = {**COLLECT, "symbols": list(market.symbols[:3]), "as_of": None}
+    try:
+        evening(dt.date(2018, 12, 27))
+        call(handler, event)
+        before = account.contents()["objects"]
+        begun = len(server.requests)
+        evening(dt.date(2018, 12, 28))
+        grown = call(handler, event)
+        asked = [r for r in server.requests[begun:] if "/v8/finance/chart/S" in r.path]
+        starts = {dt.datetime.fromtimestamp(int(request.query["period1"]), dt.UTC).date() for request in asked}
+        assert starts == {dt.date(2018, 12, 13)}  # ten sessions, the 5th was a day of mourning
+        written = {uri for uri, content in account.contents()["objects"].items() if before.get(uri) != content}
+        symbols = {uri.split("/raw/yahoo/")[1].split("/")[0] for uri in written if "/raw/yahoo/" in uri}
+        assert symbols >= {*market.symbols[:3], "SPY", "QQQ", "IWM"}
+        assert not any("/raw/yahoo-sector/" in uri for uri in written)
+        folder = account.stores.datasets.folder(grown["raw_uri"])
+        assert read_dataset(folder).sessions[-1].date() == dt.date(2018, 12, 28)
+        raw = RawStore(account.stores.datasets.raw)
+        stale = raw.find("yahoo", "SPY")
+        raw.keep("yahoo", "SPY", b"newer", "parquet", stale)
+        raw.keep("yahoo", "SPY", b"too late", "parquet", stale)
+        assert raw.find("yahoo", "SPY").content == b"newer"
+    finally:
+        market.today = None
 
 
 def test_an_outage_has_the_name_that_is_retried_and_stores_nothing(

@@ -25,7 +25,12 @@ ON_ANYTHING = {
 }
 OBJECTS = {
     "Service": {"Datasets/uploads/*": READ, "Performance/reports/*": WRITE, "Artefacts/models/*": READ},
-    "Enrichment": {"Datasets/uploads/*": READ, "Datasets/raw/*": WRITE, "Datasets/datasets/*": WRITE},
+    "Enrichment": {
+        "Datasets/uploads/*": READ,
+        "Datasets/raw/*": WRITE,
+        "Datasets/batches/*": WRITE,
+        "Datasets/datasets/*": WRITE,
+    },
     "Ensemble": {
         "Datasets/datasets/*": READ,
         "Performance/tuning/*": WRITE,

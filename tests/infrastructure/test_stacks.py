@@ -138,7 +138,7 @@ def test_nothing_that_proves_a_verdict_expires(assembly: Assembly) -> None:
         for rule in bucket["LifecycleConfiguration"]["Rules"]
         if "ExpirationInDays" in rule
     }
-    assert prefixes == {"raw/", "uploads/", "datasets/", "predictions/", "tuning/"}
+    assert prefixes == {"batches/", "uploads/", "datasets/", "predictions/", "tuning/"}
 
 
 def test_tables_have_their_names_keys_and_backups(assembly: Assembly) -> None:

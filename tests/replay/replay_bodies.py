@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -107,11 +108,44 @@ def company_facts(name: str, reports: pd.DataFrame) -> dict[str, Any]:
     return {"cik": 1, "entityName": name, "facts": {"dei": {}, "us-gaap": facts}}
 
 
-class Market:
-    """Answers for every host of the live sources from one data set."""
+def earnings_page(symbol: str, announcements: pd.DataFrame) -> str:
+    """The page of earnings dates, built to what yfinance 1.7 reads of it: no body of Yahoo's is at hand.
 
-    def __init__(self, dataset: MarketDataset) -> None:
+    One table, newest first; the hour in words, a hyphen where there is no figure.
+    """
+
+    def figure(value: float) -> str:
+        return "-" if pd.isna(value) else repr(float(value))
+
+    heads = ("Symbol", "Company", "Earnings Date", "EPS Estimate", "Reported EPS", "Surprise (%)")
+    rows = []
+    for row in announcements.sort_values("announced", ascending=False).itertuples():
+        moment = row.announced + pd.Timedelta(hours=row.hour)
+        zone = moment.tz_localize("America/New_York").tzname()
+        surprise = 100 * (row.eps_reported - row.eps_est) / abs(row.eps_est)
+        cells = [
+            symbol,
+            f"{symbol} Inc.",
+            f"{moment:%B} {moment.day}, {moment.year} at {moment:%-I} {moment:%p} {zone}",
+        ]
+        cells += [figure(row.eps_est), figure(row.eps_reported), "-" if pd.isna(surprise) else f"{surprise:+.2f}"]
+        rows.append("<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
+    head = "".join(f"<th>{name}</th>" for name in heads)
+    table = f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+    return f"<!DOCTYPE html><html><body><main>{table if rows else ''}</main></body></html>"
+
+
+class Market:
+    """Answers for every host of the live sources from one data set, as they do in the evening of `today`.
+
+    `splits` are announced in the charts by symbol and day; EDGAR's figures, which a company files on the share count
+    of the day, are put on the count before the splits that followed.
+    """
+
+    def __init__(self, dataset: MarketDataset, splits: dict[str, dict[pd.Timestamp, int]] | None = None) -> None:
         self.dataset = dataset
+        self.today: pd.Timestamp | None = None
+        self.splits = splits or {}
         self.symbols = dataset.prices.symbols
         self.charts = {symbol: bars_of(dataset.prices, symbol) for symbol in dataset.prices.symbols}
         self.charts |= {symbol: bars_of(dataset.benchmarks, symbol) for symbol in dataset.benchmarks.symbols}
@@ -131,13 +165,18 @@ class Market:
                 return Reply(b"crumb")
             case "query1.finance.yahoo.com" | "query2.finance.yahoo.com":
                 return self.yahoo(request)
+            case "finance.yahoo.com" if request.path == "/calendar/earnings":
+                symbol = request.query["symbol"]
+                return Reply(
+                    earnings_page(symbol, self.announcements(symbol)).encode(), 200, {"Content-Type": "text/html"}
+                )
             case "www.sec.gov" if request.path == "/files/company_tickers.json":
                 rows = {
                     str(n): {"cik_str": cik, "ticker": s, "title": s} for n, (s, cik) in enumerate(self.ciks.items())
                 }
                 return as_json(rows)
             case "data.sec.gov":
-                return self.facts(int(request.path.removesuffix(".json")[-10:]))
+                return self.facts(request, int(request.path.removesuffix(".json")[-10:]))
             case "fred.stlouisfed.org":
                 return self.fred(request)
         return None
@@ -147,9 +186,10 @@ class Market:
             symbol = request.path.rsplit("/", 1)[1].replace("%5E", "^")
             if symbol not in self.charts:
                 return as_json(NOT_FOUND, 404)
-            bars = self.charts[symbol]
+            bars = self.bars_today(symbol)
             first = pd.Timestamp(int(request.query["period1"]), unit="s").normalize()
-            return as_json(chart(symbol, bars[bars.index >= first]))
+            splits = {day: n for day, n in self.splits.get(symbol, {}).items() if self.is_past(day) and day >= first}
+            return as_json(chart(symbol, bars[bars.index >= first], splits))
         if request.path == "/v1/finance/search":
             symbol = request.query["q"]
             securities = self.dataset.securities
@@ -159,16 +199,61 @@ class Market:
             return as_json({"timeseries": {"result": [], "error": None}})
         return None
 
-    def facts(self, cik: int) -> Reply | None:
+    def facts(self, request: Request, cik: int) -> Reply | None:
         symbol = next((s for s, number in self.ciks.items() if number == cik), None)
         if symbol is None:
             return Reply(b"<Error><Code>NoSuchKey</Code></Error>", 404)
+        body = json.dumps(company_facts(symbol, self.filed(symbol))).encode()
+        tag = f'"{hashlib.md5(body, usedforsecurity=False).hexdigest()}"'
+        if request.headers.get("if-none-match") == tag:
+            return Reply(b"", 304, {"ETag": tag})
+        return Reply(body, 200, {"Content-Type": "application/json", "ETag": tag})
+
+    def filed(self, symbol: str) -> pd.DataFrame:
+        """What the company has filed by today, as it was filed."""
         frame = self.dataset.fundamentals
-        return as_json(company_facts(symbol, frame[frame["symbol"] == symbol]))
+        frame = frame[(frame["symbol"] == symbol) & frame["filed"].map(self.is_past)].copy()
+        for day, ratio in self.splits.get(symbol, {}).items():
+            before = frame["filed"] < day
+            frame.loc[before, "eps"] *= ratio
+            frame.loc[before, "shares"] /= ratio
+        return frame
+
+    def announcements(self, symbol: str) -> pd.DataFrame:
+        """What Yahoo shows: results that were announced, and one that is planned without a figure."""
+        frame = self.dataset.fundamentals
+        frame = frame[frame["symbol"] == symbol].sort_values("announced")
+        hour = frame["release_time"].map({"pre": 7.0, "post": 16.0}).fillna(0.0)
+        table = pd.DataFrame(
+            {"announced": frame["announced"], "hour": hour, "eps_est": frame["eps_est"], "eps_reported": frame["eps"]}
+        )
+        past = table["announced"].map(self.is_past)
+        planned = table[~past].head(1).assign(eps_reported=np.nan)
+        return pd.concat([table[past], planned], ignore_index=True)
+
+    def is_past(self, day: pd.Timestamp) -> bool:
+        return self.today is None or day <= self.today
+
+    def bars_today(self, symbol: str) -> pd.DataFrame:
+        """Bars as they stand today: without the splits and dividends that are still to come."""
+        bars = self.until_today(self.charts[symbol])
+        if self.today is None or bars.empty:
+            return bars
+        bars = bars.copy()
+        for day, ratio in self.splits.get(symbol, {}).items():
+            if not self.is_past(day):
+                bars[["open", "high", "low", "close", "adj_close"]] *= ratio
+                bars["volume"] /= ratio
+        newest = bars.iloc[-1]
+        bars["adj_close"] = (bars["adj_close"] * (newest["close"] / newest["adj_close"])).round(6)
+        return bars
+
+    def until_today(self, values: Any) -> Any:
+        return values if self.today is None else values[values.index <= self.today]
 
     def fred(self, request: Request) -> Reply:
         column = next(name for name, series in SERIES.items() if series == request.query["id"])
-        values = self.macro[column]
+        values = self.until_today(self.macro[column])
         values = values[values.index >= pd.Timestamp(request.query["cosd"])]
         lines = [f"{day:%Y-%m-%d},{'.' if np.isnan(value) else value}" for day, value in values.items()]
         return Reply("\n".join([f"observation_date,{request.query['id']}", *lines, ""]).encode())

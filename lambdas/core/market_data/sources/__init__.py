@@ -6,16 +6,22 @@ from pathlib import Path
 
 from lambdas.core.errors import InvalidRequestError
 from lambdas.core.market_data.sources.folder import FolderSource
-from lambdas.core.market_data.sources.live import LiveAccess, LiveSource, first_needed
-from lambdas.core.market_data.sources.protocol import Collected, Source
+from lambdas.core.market_data.sources.live import LiveSource
+from lambdas.core.market_data.sources.live_access import LiveAccess, first_needed
+from lambdas.core.market_data.sources.protocol import Collected, Finding, Findings, Source
+from lambdas.core.market_data.sources.raw_store import FolderObjects, RawObjects
 from lambdas.core.market_data.sources.sample import SampleSource
 from lambdas.core.market_data.sources.simulated import SimulatedSource
 
 __all__ = [
     "Collected",
+    "Finding",
+    "Findings",
+    "FolderObjects",
     "FolderSource",
     "LiveAccess",
     "LiveSource",
+    "RawObjects",
     "SampleSource",
     "SimulatedSource",
     "Source",

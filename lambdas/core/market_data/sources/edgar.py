@@ -5,6 +5,8 @@ The SEC asks for at most ten requests a second from a user, and for a contact in
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -26,8 +28,20 @@ REMEDY = (
 )
 
 
+VALIDATORS = {"etag": "If-None-Match", "last-modified": "If-Modified-Since"}
+"""Headers of an answer, and of a question that asks for another one only if it is newer (RFC 9110, section 13)."""
+
+
 class NoFilingsError(Exception):
     """EDGAR answered, and has nothing of the company."""
+
+
+@dataclass(frozen=True)
+class Document:
+    """The body of an answer, readable JSON, and what a later question can name it by."""
+
+    body: bytes
+    validators: dict[str, str]
 
 
 def default_manners(per_second: float = MAX_REQUESTS_PER_SECOND / 2) -> Manners:
@@ -66,9 +80,8 @@ class Edgar:
 
         return PatientSession(self.manners, complaint, headers={"User-Agent": f"amts {self.contact}"})
 
-    @cached_property
-    def ciks(self) -> dict[str, int]:
-        """Number of each company by its symbol, for all that are listed today; classes are written ``BRK-B``.
+    def tickers(self, validators: Mapping[str, str] | None = None) -> Document | None:
+        """List every company that is listed today, with its number and symbol (see `ciks_of`); None if unchanged.
 
         Raises
         ------
@@ -77,11 +90,10 @@ class Edgar:
         InvalidRequestError
             If the SEC refuses the contact.
         """
-        body = self._json(TICKERS, "the list of companies")
-        return {str(row["ticker"]).upper(): int(row["cik_str"]) for row in body.values()}
+        return self._document(TICKERS, "the list of companies", validators or {})
 
-    def company_facts(self, cik: int) -> dict[str, Any]:
-        """Everything a company tagged in its reports, as the SEC hands it out.
+    def company_facts(self, cik: int, validators: Mapping[str, str] | None = None) -> Document | None:
+        """Everything a company tagged in its reports, as the SEC hands it out; None if unchanged.
 
         Raises
         ------
@@ -90,21 +102,27 @@ class Edgar:
         UnansweredError
             If no attempt brought a readable answer.
         """
-        return self._json(COMPANY_FACTS.format(cik=cik), f"company {cik:010d}")
+        return self._document(COMPANY_FACTS.format(cik=cik), f"company {cik:010d}", validators or {})
 
-    def _json(self, url: str, what: str) -> dict[str, Any]:
-        from lambdas.core.market_data.sources.live_session import body_of
-
-        response = self._session.get(url)
+    def _document(self, url: str, what: str, validators: Mapping[str, str]) -> Document | None:
+        headers = {VALIDATORS[name]: value for name, value in validators.items() if name in VALIDATORS}
+        response = self._session.get(url, headers=headers)
         match response.status_code:
             case 200:
-                body: dict[str, Any] = body_of(response)
-                return body
+                found = {name: response.headers.get(name) for name in VALIDATORS}
+                return Document(response.content, {name: value for name, value in found.items() if value})
+            case 304 if headers:
+                return None
             case 404:
                 raise NoFilingsError(f"EDGAR has no facts of {what}")
             case 403:
                 raise InvalidRequestError(f"EDGAR refused the request for {what} as {self.contact!r}; {REMEDY}")
         raise UnansweredError(f"edgar: {what}: status {response.status_code}")
+
+
+def ciks_of(body: bytes) -> dict[str, int]:
+    """Return the number of each company by its symbol, from EDGAR's list; classes are written ``BRK-B``."""
+    return {str(row["ticker"]).upper(): int(row["cik_str"]) for row in json.loads(body).values()}
 
 
 def complaint(_url: str, response: Response) -> str | None:

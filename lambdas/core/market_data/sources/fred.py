@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from lambdas.core.market_data.calendar import sessions_in
+from lambdas.core.market_data.sources.increments import Answer
 from lambdas.core.market_data.sources.live_requests import Manners, Pace, UnansweredError
 
 if TYPE_CHECKING:
@@ -47,8 +48,8 @@ class Fred:
 
         return PatientSession(self.manners, complaint)
 
-    def series(self, column: str, sessions: pd.DatetimeIndex) -> pd.Series:
-        """One macro series on `sessions`, NaN where FRED has no value, moved to where it was public.
+    def rows(self, column: str, first: dt.date) -> Answer:
+        """One macro series from `first` on, by the day the values are about: one column `value`, NaN for none.
 
         Raises
         ------
@@ -58,15 +59,23 @@ class Fred:
             If the circuit is open.
         """
         name = SERIES[column]
-        # From a month earlier, so that a series that is moved has values on the first sessions too.
-        first: dt.date = sessions[0].date() - dt.timedelta(days=30)
-
         response = self._session.get(ADDRESS, params={"id": name, "cosd": first.isoformat()})
         if response.status_code != 200:
             raise UnansweredError(f"fred: {name}: status {response.status_code}")
-        values = parsed(response.text, name)
-        longer = sessions_in(first, sessions[-1].date())
-        return values.reindex(longer).shift(PUBLICATION_LAG_SESSIONS.get(column, 0)).reindex(sessions)
+        return Answer(parsed(response.text, name).to_frame("value"))
+
+
+def on_sessions(rows: pd.DataFrame, column: str, sessions: pd.DatetimeIndex) -> pd.Series:
+    """Values of `Fred.rows` on `sessions`, NaN where there is none, moved to where they were public."""
+    longer = sessions_in(first_day(sessions), sessions[-1].date())
+    values = rows["value"].reindex(longer)
+    return values.shift(PUBLICATION_LAG_SESSIONS.get(column, 0)).reindex(sessions)
+
+
+def first_day(sessions: pd.DatetimeIndex) -> dt.date:
+    """Return the day from which `sessions` need values: earlier, so that a moved series has some on the first ones."""
+    day: dt.date = sessions[0].date() - dt.timedelta(days=30)
+    return day
 
 
 def complaint(_url: str, response: Response) -> str | None:
@@ -86,7 +95,7 @@ def parsed(text: str, name: str) -> pd.Series:
     """
     try:
         table = pd.read_csv(io.StringIO(text), na_values=".", index_col=0)
-        table.index = pd.to_datetime(table.index, format="%Y-%m-%d").astype("datetime64[ns]")
+        table.index = pd.to_datetime(table.index, format="%Y-%m-%d").astype("datetime64[ns]").rename(None)
         return table[name].astype(float)
     except (ValueError, KeyError, pd.errors.ParserError) as error:
         raise UnansweredError(f"fred: {name}: the answer could not be read ({error})") from error

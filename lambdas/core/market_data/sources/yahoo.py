@@ -1,4 +1,4 @@
-"""Yahoo Finance through yfinance: bars with splits and dividends, market series, sectors, statements.
+"""Yahoo Finance through yfinance: bars with splits and dividends, sectors, statements, dates of earnings.
 
 yfinance is imported when the first symbol is asked for: it takes longer than everything else a function loads.
 Yahoo's prices are on the share count of today, whenever they are asked for, so splits are collected up to today too.
@@ -19,6 +19,7 @@ import pandas as pd
 
 from lambdas.core.market_data.calendar import sessions_in
 from lambdas.core.market_data.panel import FIELDS
+from lambdas.core.market_data.sources.increments import EVENTS, Answer, NoDataError
 from lambdas.core.market_data.sources.live_requests import Manners, Pace, UnansweredError
 
 if TYPE_CHECKING:
@@ -31,8 +32,12 @@ BENCHMARK_SYMBOLS = ("SPY", "QQQ", "IWM")
 REQUESTS_PER_SECOND = 8.0
 """Yahoo states no limit; a few hundred requests a minute from one address have been answered."""
 
-NEEDS_AN_ANSWER = ("/v8/finance/chart/", "/ws/fundamentals-timeseries/", "/v1/finance/search")
+EARNINGS_PAGE = "/calendar/earnings"
+NEEDS_AN_ANSWER = ("/v8/finance/chart/", "/ws/fundamentals-timeseries/", "/v1/finance/search", EARNINGS_PAGE)
 """Everything else is about cookies: charts, statements and the search answer without one."""
+
+MAX_ANNOUNCEMENTS = 100
+"""Rows of the page of earnings dates, newest first: some 25 years of quarters."""
 
 _STATEMENTS = {
     "eps": ("income", ("DilutedEPS", "BasicEPS")),
@@ -48,10 +53,6 @@ _STATEMENTS = {
 
 
 REFUSED = (401, 403)
-
-
-class NoDataError(Exception):
-    """Yahoo answered, and has nothing of the symbol; asking again cannot help."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,9 @@ def complaint(url: str, response: Response) -> str | None:
 
     if _dispensable(url):
         return None
+    if EARNINGS_PAGE in url:
+        # A page that was cut has no end; one without a table is Yahoo's way to say that there are no dates.
+        return None if b"</html>" in response.content.lower() else "the page has no end"
     if (reason := unreadable(response)) is not None:
         return reason
     body = body_of(response)
@@ -138,11 +142,16 @@ class Yahoo:
         return PatientSession(self.manners, complaint, _dispensable, **options)
 
     def prepare(self) -> None:
-        """Load yfinance and open the session, before several threads would do it at once."""
-        self._ticker("SPY")
+        """Load yfinance and open the session, before several threads would do it at once.
 
-    def history(self, symbol: str, first: dt.date) -> History:
-        """Bars from `first` to today, and every split since.
+        Its memory of answers is emptied: a warm function may have yesterday's.
+        """
+        self._ticker("SPY")._data.cache_get.cache_clear()
+
+    def bars(self, symbol: str, first: dt.date) -> Answer:
+        """Bars from `first` to now, with dividends and splits: columns of `FIELDS` and `EVENTS`; the name as a fact.
+
+        Days are those of the exchange; the newest may still be trading.
 
         Raises
         ------
@@ -168,9 +177,10 @@ class Yahoo:
             raise NoDataError(f"Yahoo's chart could not be read ({type(error).__name__}: {error})") from error
         except yfinance.exceptions.YFException as error:
             raise UnansweredError(f"yahoo: {symbol}: {error}") from error
-        if frame.empty:
+        rows = _rows(frame)
+        if rows.empty:
             raise NoDataError(f"Yahoo has no price since {first}")
-        return _history(frame, str((ticker.history_metadata or {}).get("longName") or ""))
+        return Answer(rows, {"name": str((ticker.history_metadata or {}).get("longName") or "")})
 
     def sector(self, symbol: str) -> tuple[str | None, str | None]:
         """Sector and industry in Yahoo's words, as of today; None where Yahoo has none."""
@@ -224,23 +234,66 @@ class Yahoo:
         frame.insert(0, "symbol", symbol)
         return frame.assign(filed=pd.Series(pd.NaT, frame.index, dtype="datetime64[ns]"), source="yahoo")
 
+    def announcements(self, symbol: str) -> pd.DataFrame:
+        """Dates of earnings, past and planned: announced, hour, eps_est, eps_reported, ascending.
+
+        `announced` is the day in New York, `hour` the hour there; figures are NaN where Yahoo has none. They are street
+        figures on today's share count, as Yahoo shows them today: nothing says what the estimate was on an earlier day
+        than that of the announcement.
+
+        Raises
+        ------
+        NoDataError
+            If Yahoo has no dates of the symbol, or they cannot be read.
+        UnansweredError
+            If no attempt brought an answer.
+        """
+        try:
+            table = self._ticker(symbol).get_earnings_dates(limit=MAX_ANNOUNCEMENTS)
+        except UnansweredError:
+            raise
+        except (self._yfinance.exceptions.YFException, KeyError, TypeError, ValueError, AttributeError) as error:
+            raise NoDataError(f"Yahoo's dates of earnings could not be read ({error})") from error
+        if table is None or table.empty:
+            raise NoDataError("Yahoo has no dates of earnings")
+        moments = [moment.tz_convert("America/New_York") for moment in table.index]
+        frame = pd.DataFrame(
+            {
+                "announced": pd.DatetimeIndex([moment.tz_localize(None).normalize() for moment in moments]),
+                "hour": [float(moment.hour + moment.minute / 60.0) for moment in moments],
+                "eps_est": pd.to_numeric(table["EPS Estimate"], errors="coerce").to_numpy(dtype=float),
+                "eps_reported": pd.to_numeric(table["Reported EPS"], errors="coerce").to_numpy(dtype=float),
+            }
+        )
+        frame["announced"] = frame["announced"].astype("datetime64[ns]")
+        return frame.drop_duplicates("announced").sort_values("announced", ignore_index=True)
+
     def _ticker(self, symbol: str) -> Any:
         return self._yfinance.Ticker(symbol, session=self._session)
 
 
-def _history(frame: pd.DataFrame, name: str) -> History:
-    frame = frame.copy()
-    days = pd.DatetimeIndex(frame.index).tz_localize(None).normalize().astype("datetime64[ns]")
-    frame.index = days
-    splits = frame["Stock Splits"] if "Stock Splits" in frame else pd.Series(dtype=float)
-    splits = splits[(splits > 0) & (splits != 1.0)].astype(float)
-    bars = frame.rename(columns=lambda column: str(column).lower().replace(" ", "_")).reindex(columns=list(FIELDS))
-    bars = bars.astype(float)
+def _rows(frame: pd.DataFrame) -> pd.DataFrame:
+    """Make rows by day of a table of yfinance's; a day it has twice, as it does while it trades, keeps its last."""
+    rows = frame.rename(columns=lambda column: str(column).lower().replace(" ", "_"))
+    rows = rows.reindex(columns=[*FIELDS, *EVENTS]).astype(float)
+    rows.index = pd.DatetimeIndex(rows.index).tz_localize(None).normalize().astype("datetime64[ns]").rename(None)
+    rows = rows[~rows.index.duplicated(keep="last")].sort_index()
+    rows[list(EVENTS)] = rows[list(EVENTS)].fillna(0.0)
     prices = [column for column in FIELDS if column != "volume"]
-    bars[prices] = bars[prices].where(bars[prices] > 0.0)  # Yahoo writes 0 where it has no open.
-    bars = bars[bars[["close", "adj_close"]].notna().all(axis=1)]
-    on_session = bars.index.isin(sessions_in(days.min().date(), days.max().date()))
-    return History(bars[on_session], splits, name, int((~on_session).sum()))
+    rows[prices] = rows[prices].where(rows[prices] > 0.0)  # Yahoo writes 0 where it has no open.
+    return rows[_priced(rows) | (rows["stock_splits"] > 0.0)]
+
+
+def history_of(rows: pd.DataFrame, name: str) -> History:
+    """Take bars and splits from the rows of `Yahoo.bars`."""
+    splits = rows["stock_splits"]
+    bars = rows.loc[_priced(rows), list(FIELDS)]
+    on_session = bars.index.isin(sessions_in(rows.index[0].date(), rows.index[-1].date()))
+    return History(bars[on_session], splits[(splits > 0.0) & (splits != 1.0)], name, int((~on_session).sum()))
+
+
+def _priced(rows: pd.DataFrame) -> pd.Series:
+    return rows[["close", "adj_close"]].notna().all(axis=1)
 
 
 def split_factor(splits: pd.Series, day: pd.Timestamp) -> float:

@@ -61,7 +61,7 @@ def test_edgar_is_not_asked_without_a_contact(contact):
 def test_a_refused_contact_is_said_so_and_not_tried_again(serve):
     server = serve(lambda request: as_json({}, 403))
     with pytest.raises(InvalidRequestError, match="EDGAR refused"):
-        _ = Edgar(CONTACT, quick("edgar", server)).ciks
+        Edgar(CONTACT, quick("edgar", server)).tickers()
     assert len(server.requests) == 1
 
 

@@ -71,7 +71,7 @@ def test_a_server_that_fails_three_requests_of_ten_delivers_the_same(market, exp
     collected = live_source(server, tmp_path, attempts=15).load(market.symbols, as_of=LAST, first=FIRST)
     assert server.faults > 5
     assert collected.problems == {}
-    assert collected.notes == expected.notes
+    assert (collected.notes, collected.findings) == (expected.notes, expected.findings)
     assert dataset_hash(collected.dataset) == dataset_hash(expected.dataset)
 
 
@@ -163,7 +163,7 @@ def test_a_company_that_edgar_does_not_know_has_yahoos_statements_or_none(market
     collected = live_source(serve(router), tmp_path).load(market.symbols, as_of=LAST, first=FIRST)
     assert collected.problems == {}
     assert odd not in set(collected.dataset.fundamentals["symbol"])
-    assert any(f"fundamentals of {odd}: none (EDGAR: EDGAR has no facts" in note for note in collected.notes)
+    assert collected.findings["no_fundamentals"][odd].startswith("none (EDGAR: EDGAR has no facts")
 
 
 # --- faults that are waited for
@@ -200,7 +200,7 @@ def test_companies_that_edgar_does_not_answer_for_have_statements_or_none(market
     collected = source.load(market.symbols, as_of=LAST, first=FIRST)
     assert collected.problems == {}
     assert set(collected.dataset.fundamentals["symbol"]) == set(market.symbols[1:])
-    assert any("status 500" in note and market.symbols[0] in note for note in collected.notes)
+    assert "status 500" in collected.findings["no_fundamentals"][market.symbols[0]]
 
 
 def test_retry_after_is_obeyed(market, serve, tmp_path):
@@ -235,7 +235,7 @@ def test_a_bar_on_a_holiday_is_left_out_and_said_so(market, serve, tmp_path):
 
     collected = live_source(serve(router), tmp_path).load([symbol], as_of=LAST, first=FIRST)
     np.testing.assert_allclose(collected.dataset.prices.close[:, 0], bars["close"])
-    assert f"yahoo: 1 bars of {symbol} are on days without a session and were left out" in collected.notes
+    assert collected.findings["bars_on_no_session"] == {symbol: "1 bars on days without a session were left out"}
 
 
 # --- fallbacks
@@ -245,7 +245,7 @@ def test_fred_takes_over_where_yahoo_has_no_series(market, serve, tmp_path):
     server = serve(market, always("500", "%5EVIX"))
     collected = live_source(server, tmp_path, attempts=2).load(market.symbols[:1], as_of=LAST, first=FIRST)
     np.testing.assert_allclose(collected.dataset.macro["vix"], market.dataset.macro["vix"])
-    assert any("macro series vix is FRED's VIXCLS: yahoo:" in note for note in collected.notes)
+    assert collected.findings["macro_of_fred"]["vix"].startswith("FRED's VIXCLS: yahoo:")
 
 
 def test_the_dollar_index_of_fred_comes_six_sessions_late(market, serve, tmp_path):
@@ -271,7 +271,7 @@ def test_a_series_that_nobody_has_is_missing_and_said_so(market, serve, tmp_path
     server = serve(market, always("500", "fredgraph"))
     collected = live_source(server, tmp_path, attempts=2).load(market.symbols[:1], as_of=LAST, first=FIRST)
     assert "ust2y" not in collected.dataset.macro
-    assert any("macro series ust2y is missing: fred:" in note for note in collected.notes)
+    assert collected.findings["macro_missing"]["ust2y"].startswith("fred:")
 
 
 def test_a_missing_crumb_stops_nothing(market, expected, serve, tmp_path):

@@ -12,6 +12,7 @@ Differences between AAPL's companyfacts and `fundamentals.parquet` beside the pr
 from __future__ import annotations
 
 import datetime as dt
+import json
 
 import numpy as np
 import pandas as pd
@@ -24,7 +25,8 @@ from lambdas.core.market_data.calendar import sessions_in
 from lambdas.core.market_data.point_in_time import information_times
 from lambdas.core.market_data.sources.edgar import Edgar
 from lambdas.core.market_data.sources.edgar_facts import quarterly_reports
-from lambdas.core.market_data.sources.yahoo import NoDataError, Yahoo, split_factor
+from lambdas.core.market_data.sources.increments import NoDataError
+from lambdas.core.market_data.sources.yahoo import Yahoo, history_of, split_factor
 
 NO_SPLITS = pd.Series(dtype=float)
 APPLE_SPLITS = pd.Series([7.0, 4.0], index=pd.to_datetime(["2014-06-09", "2020-08-31"]))
@@ -43,7 +45,12 @@ def yahoo_of(serve, tmp_path, answer):
             return Reply(b"", 404)
         return Reply(b"crumb") if "getcrumb" in request.path else answer(request)
 
-    return Yahoo(quick("yahoo", serve(router)), tmp_path)
+    return Yahoo(quick("yahoo", serve(router), timeout_seconds=10.0), tmp_path)
+
+
+def chart_of(yahoo, first):
+    answer = yahoo.bars("AAPL", first)
+    return history_of(answer.rows, answer.facts["name"])
 
 
 def facts_of(shared_data, serve, cik):
@@ -52,7 +59,9 @@ def facts_of(shared_data, serve, cik):
     def router(request):
         return as_json(recorded(shared_data / "companyfacts", request.path.rsplit("/", 1)[1].removesuffix(".json")))
 
-    return Edgar("amts tests@example.org", quick("edgar", serve(router))).company_facts(cik)
+    return json.loads(
+        Edgar("amts tests@example.org", quick("edgar", serve(router), timeout_seconds=10.0)).company_facts(cik).body
+    )
 
 
 # --- Yahoo
@@ -60,7 +69,7 @@ def facts_of(shared_data, serve, cik):
 
 def test_a_recorded_chart_becomes_bars(fixtures, serve, tmp_path):
     body = recorded(fixtures, "chart__aapl_1d_1y")
-    history = yahoo_of(serve, tmp_path, lambda _: as_json(body)).history("AAPL", dt.date(2024, 11, 25))
+    history = chart_of(yahoo_of(serve, tmp_path, lambda _: as_json(body)), dt.date(2024, 11, 25))
     result = body["chart"]["result"][0]
     days = pd.to_datetime(result["timestamp"], unit="s", utc=True).tz_convert("America/New_York").strftime("%Y-%m-%d")
     bars = history.bars
@@ -77,7 +86,7 @@ def test_a_recorded_chart_becomes_bars(fixtures, serve, tmp_path):
 
 def test_a_recorded_split_is_found(fixtures, serve, tmp_path):
     body = recorded(fixtures, "yf2__chart-AAPL-2020-08-31-to-2020-11-07")
-    history = yahoo_of(serve, tmp_path, lambda _: as_json(body)).history("AAPL", dt.date(2020, 8, 31))
+    history = chart_of(yahoo_of(serve, tmp_path, lambda _: as_json(body)), dt.date(2020, 8, 31))
     assert history.splits.to_dict() == {pd.Timestamp("2020-08-31"): 4.0}
     assert split_factor(history.splits, pd.Timestamp("2020-08-30")) == 4.0
     assert split_factor(history.splits, pd.Timestamp("2020-08-31")) == 1.0
