@@ -15,7 +15,7 @@ from typing import Any
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy: every peer has one thread, so do we
 
 from benchmarks.controls.tables import markdown_table, replace_between_markers
-from benchmarks.speed import import_time, overfitting, tranches, tuning_objective
+from benchmarks.speed import bar_by_bar, import_time, overfitting, tranches, tuning_objective
 from benchmarks.speed.measuring import ROOT, in_process
 
 RESULTS = ROOT / "benchmarks" / "results" / "speed.json"
@@ -32,21 +32,26 @@ LIMITS = {
 
 
 def main() -> None:
-    """Measure everything, or write the page again from what was measured (`--render`)."""
-    if "--render" in sys.argv[1:]:
+    """Measure everything, some parts by name, or nothing (`--render`); write the page from what is known then."""
+    parts: dict[str, Callable[[], dict[str, Any]]] = {
+        "tranches": tranches.measure,
+        "bar_by_bar": bar_by_bar.measure,
+        "import_time": import_time.measure,
+        "tuning_objective": tuning_objective.measure,
+        "evidence_stage": lambda: in_process(sys.executable, ["-m", "benchmarks.speed.evidence_stage"]),
+        "overfitting": overfitting.measure,
+    }
+    asked = [name for name in sys.argv[1:] if name != "--render"]
+    if unknown := set(asked) - set(parts):
+        sys.exit(f"no such part: {', '.join(sorted(unknown))}; the parts are {', '.join(parts)}")
+    if sys.argv[1:]:
         results = json.loads(RESULTS.read_text(encoding="utf-8"))
     else:
-        results = {"machine": machine()}
-        parts: tuple[tuple[str, Callable[[], dict[str, Any]]], ...] = (
-            ("tranches", tranches.measure),
-            ("import_time", import_time.measure),
-            ("tuning_objective", tuning_objective.measure),
-            ("evidence_stage", lambda: in_process(sys.executable, ["-m", "benchmarks.speed.evidence_stage"])),
-            ("overfitting", overfitting.measure),
-        )
-        for name, measure in parts:
-            print(f"measuring {name.replace('_', ' ')}", file=sys.stderr)
-            results[name] = measure()
+        results, asked = {"machine": machine()}, list(parts)
+    for name in asked:
+        print(f"measuring {name.replace('_', ' ')}", file=sys.stderr)
+        results[name] = parts[name]()
+    if asked:
         RESULTS.parent.mkdir(parents=True, exist_ok=True)
         RESULTS.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     for name, text in sections(results).items():
@@ -116,6 +121,7 @@ def sections(results: dict[str, Any]) -> dict[str, str]:
         + markdown_table(columns, tranche_rows)
         + f"\n\nvectorbt's first call, which compiles, is not compared: {peer['orders_given']['first']:.1f} s with "
         "what it keeps on disk.",
+        "bar-by-bar": bar_by_bar_section(results["bar_by_bar"]),
         "overfitting": f"{pbo['n_combinations']:,} combinations; largest distance of a logit: "
         f"{pbo['distance']:.1e}.\n\n"
         + markdown_table(
@@ -129,6 +135,21 @@ def sections(results: dict[str, Any]) -> dict[str, str]:
         )
         + f"\n\nPeak memory of the process: {stage['peak_memory_bytes'] / GIGABYTE:.2f} GB.",
     }
+
+
+def bar_by_bar_section(small: dict[str, Any]) -> str:
+    """Write the table of the peers that go bar by bar, with times of a session and symbol."""
+    timings = [("this engine", small["ours"], "")]
+    timings += [(f"{name} {peer['version']}", peer, f"{peer['ratio']:,.0f}") for name, peer in small["peers"].items()]
+    rows = [
+        [name, f"{1000 * timing['cpu']:.1f}", f"{1e9 * timing['cpu'] / small['n_cells']:,.0f}", ratio]
+        for name, timing, ratio in timings
+    ]
+    apart = ", ".join(f"{name} {peer['distance']:.1e}" for name, peer in small["peers"].items())
+    return (
+        f"{small['market']}, {small['n_orders']:,} orders. Largest relative distance of the equity curves from ours: "
+        f"{apart}.\n\n" + markdown_table(["", "CPU ms", "ns a session and symbol", "ours is faster by"], rows)
+    )
 
 
 if __name__ == "__main__":

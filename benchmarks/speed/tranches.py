@@ -53,19 +53,24 @@ def real_case(seed: int = 0) -> TrancheCase:
         dataset, market = SimulatedSource(n_symbols=495).market().dataset, "simulated market, 2010 to 2019"
     settings = ModelSettings()
     allowed = eligible(dataset, settings.portfolio.min_history_sessions)
-    random = np.random.default_rng(seed)
-    score = lfilter([1.0], [1.0, -np.exp(-1.0 / MEMORY_SESSIONS)], random.standard_normal(allowed.shape), axis=0)
-    probability = pd.DataFrame(score).rank(axis=1, pct=True).to_numpy()
     return TrancheCase(
         market=f"{market}: {allowed.shape[0]} sessions, {allowed.shape[1]} symbols",
         trade=execution_prices(dataset.prices),
         mark=mark_prices(dataset.prices),
-        recommended=recommend(probability, allowed, settings.recommendation),
+        recommended=random_picks(allowed, seed),
         first=int(np.argmax(allowed.any(axis=1))),
         last=len(dataset.sessions) - 1,
         horizon=settings.portfolio.horizon,
         cost=settings.portfolio.cost_bps * BASIS_POINT,
     )
+
+
+def random_picks(allowed: BoolArray, seed: int) -> BoolArray:
+    """Recommend by a random score that remembers two months."""
+    random = np.random.default_rng(seed)
+    score = lfilter([1.0], [1.0, -np.exp(-1.0 / MEMORY_SESSIONS)], random.standard_normal(allowed.shape), axis=0)
+    probability = pd.DataFrame(score).rank(axis=1, pct=True).to_numpy()
+    return recommend(probability, allowed, ModelSettings().recommendation)
 
 
 def orders_of(case: TrancheCase, portfolio: Portfolio) -> dict[str, FloatArray]:

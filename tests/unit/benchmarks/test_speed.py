@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from benchmarks.speed import __main__ as speed
+from benchmarks.speed import bar_by_bar
 from benchmarks.speed.__main__ import summary_table
 from benchmarks.speed.tranches import CAPITAL, TrancheCase, orders_of
 
@@ -53,3 +55,46 @@ def test_a_missed_target_is_called_missed():
     }
     holds = [line.split("|")[4].strip() for line in summary_table(results).splitlines()[2:]]
     assert holds == ["**no**", "yes", "yes", "**no**", "**no**", "yes"]
+
+
+def test_the_smaller_market_has_a_price_for_every_symbol_and_session():
+    trade = np.exp(np.cumsum(np.random.default_rng(1).normal(0.0, 0.02, (600, 120)), axis=0))
+    trade[550:, 7] = np.nan
+    small = bar_by_bar.small_case(TrancheCase("random: all of it", trade, trade, trade > 0, 0, 599, 21, 0.0005))
+    assert small.trade.shape == small.recommended.shape == (505, 99)  # the seventh is one of the hundred
+    assert np.isfinite(small.trade).all()
+    np.testing.assert_array_equal(small.recommended.sum(axis=1), 9)
+    assert small.market == "random: the last 505 sessions of 99 symbols"
+
+
+def test_a_peer_with_another_equity_is_not_compared(case, monkeypatch):
+    def answer_with(factor):
+        def run(_, arguments):
+            given, answer = arguments[3], arguments[4]
+            with np.load(given) as orders:
+                cash = CAPITAL - np.cumsum((orders["change"] * orders["trade"] + orders["fees"]).sum(axis=1))
+                equity = cash + (orders["target"] * orders["mark"]).sum(axis=1)
+                np.testing.assert_allclose(
+                    orders["equity_at_open"], cash + (orders["target"] * orders["trade"]).sum(axis=1)
+                )
+            np.savez(answer, equity=equity * factor)
+            return {"version": "1", "cpu": 1.0}
+
+        return run
+
+    monkeypatch.setattr(bar_by_bar, "real_case", lambda: None)
+    monkeypatch.setattr(bar_by_bar, "small_case", lambda _: case)
+    monkeypatch.setattr(bar_by_bar, "peer_python", lambda name: name)
+    monkeypatch.setattr(bar_by_bar, "in_process", answer_with(1.0))
+    found = bar_by_bar.measure(1)
+    assert all(peer["distance"] < 1e-9 for peer in found["peers"].values())
+    assert "| bt 1 | 1000.0 |" in speed.bar_by_bar_section(found)
+    monkeypatch.setattr(bar_by_bar, "in_process", answer_with(1.0 + 1e-8))
+    with pytest.raises(ValueError, match="the equity of bt differs from ours"):
+        bar_by_bar.measure(1)
+
+
+def test_a_part_that_does_not_exist_is_refused(monkeypatch):
+    monkeypatch.setattr("sys.argv", ["speed", "tranche"])
+    with pytest.raises(SystemExit, match="no such part: tranche; the parts are tranches, bar_by_bar"):
+        speed.main()
