@@ -43,15 +43,18 @@ class FoldTraining(Stage):
                 "run_id": RUN_ID,
                 "dataset_uri": "{% $dataset.dataset_uri %}",
                 "point": "{% $states.context.Map.Item.Value %}",
+                "champion": "{% $plan.champion %}",
             },
             step=PipelineStep(
                 self,
                 "TunePoint",
                 sentence="Search at one tuning point",
-                comment="A search with the same data, settings and code is found again, not repeated.",
+                comment="A search with the same data, settings and code is found again; one that was cut is continued.",
                 function=engines.ensemble,
                 request=TuneRequest,
-                event={name: f"{{% $states.input.{name} %}}" for name in ("run_id", "dataset_uri", "point")},
+                event={
+                    name: f"{{% $states.input.{name} %}}" for name in ("run_id", "dataset_uri", "point", "champion")
+                },
             ),
             assign="tuned",
             max_concurrency=settings.map.max_concurrency_folds,
