@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from lambdas.adapters.objects import ObjectStore
 from lambdas.contracts.storage import DatasetsPrefix
-from lambdas.core.market_data.sources.raw_store import Found
+
+if TYPE_CHECKING:
+    from lambdas.core.market_data.sources.raw_store import Found
 
 
 class RawData:
@@ -16,6 +20,8 @@ class RawData:
 
     def find(self, key: str) -> Found | None:
         """Return an object with its entity tag, or None if there is none."""
+        from lambdas.core.market_data.sources.raw_store import Found  # the coordinator has no numeric library
+
         found = self._objects.find_tagged(self._place + key)
         return None if found is None else Found(*found)
 
