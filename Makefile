@@ -5,10 +5,10 @@ ENV ?= dev
 BASE_IMAGE ?= python:3.11-slim-bookworm
 BIN := .venv/bin
 
-.PHONY: help setup demo test lint controls bench lock synth images deploy clean
+.PHONY: help setup demo test lint controls bench bench-models lock synth images image-test deploy clean
 
 help:  ## What can be made.
-	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
 
 setup:  ## Environment in .venv, emulator and Node in .local/tools; repeated, it costs nothing.
 	@$(PYTHON) requirements/install.py
@@ -36,6 +36,9 @@ controls: setup  ## Try the gates on markets whose truth is known: half an hour,
 bench: setup  ## Speed beside vectorbt and purgedcv, results compared first: docs/benchmarks.md.
 	$(BIN)/python -m benchmarks.speed
 
+bench-models: setup  ## All models on one walk-forward of ../shared/data, ablation, importance, speed: docs/models.md.
+	$(BIN)/python -m benchmarks.models --speed fold scikit handler-import
+
 lock: setup  ## Resolve the locks of requirements/ again.
 	requirements/lock.sh
 
@@ -45,14 +48,11 @@ synth: setup  ## CloudFormation templates of ENV=dev|prod in cdk.out.
 deploy: setup  ## Deploy ENV=dev|prod into the AWS account of the current credentials.
 	AMTS_ENV=$(ENV) PATH="$(CURDIR)/.local/tools/bin:$$PATH" node_modules/.bin/cdk deploy --all
 
-images: setup  ## Build the three image targets, where there is a container engine.
-	@if docker info >/dev/null 2>&1; then \
-		for target in base data ml; do \
-			docker build --build-arg BASE_IMAGE=$(BASE_IMAGE) --target $$target --tag amts-$$target --file docker/Dockerfile . || exit 1; \
-		done; \
-	else \
-		echo "images: no container engine answers (docker info), nothing was built"; \
-	fi
+images: setup  ## Build the three image targets and say how large they are, where there is a container engine.
+	$(BIN)/python docker/images.py build --base-image $(BASE_IMAGE) $(IMAGE_ARGS)
+
+image-test: setup  ## Run the weekly machine with every function in its own image, held to Lambda's limits.
+	$(BIN)/pytest -rs tests/images
 
 clean:  ## Stop the local AWS and delete what was built; .venv and .local/tools stay.
 	-@test ! -x $(BIN)/amts || $(BIN)/amts local down --forget

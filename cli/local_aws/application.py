@@ -28,6 +28,9 @@ _SHAPING = ("app.py", "cdk.json", "package-lock.json", "cdk_app", "lambdas", "cl
 
 BOOTSTRAP_STACK = "CDKToolkit"
 
+IN_IMAGES = "AMTS_LOCAL_IMAGES"
+"""Set to anything, the functions run in the images that `make images` built, where there is a container engine."""
+
 _CODE = ("lambdas",)
 """What the functions run."""
 
@@ -50,7 +53,13 @@ def up(place: Place, port: int | None = None) -> Deployment:
         _synthesize(place)
         print_hint(f"Deploying them into the local AWS at {running.endpoint} ...")
         adapted = place.home / "cdk.local"
-        assembly.adapt(place.assembly, adapted, project=place.project, code_hash=_hash(place.project, _CODE))
+        assembly.adapt(
+            place.assembly,
+            adapted,
+            project=place.project,
+            code_hash=_hash(place.project, _CODE),
+            in_images=bool(os.environ.get(IN_IMAGES)),
+        )
         outputs = _deploy(place, running, adapted)
         _record_file(place).write_text(json.dumps({"fingerprint": fingerprint, "outputs": outputs}, indent=1))
         return local_deployment(running.endpoint, outputs)
@@ -126,7 +135,7 @@ def _cdk(place: Place, *arguments: str, endpoint: str | None = None) -> None:
 
 def _settings() -> dict[str, str]:
     """Return the settings that were given in the environment, and as many folds at a time as there are cores."""
-    own = ("AMTS_ENV", "AMTS_TOOLS", "AMTS_LOCAL_HOME")
+    own = ("AMTS_ENV", "AMTS_TOOLS", "AMTS_LOCAL_HOME", IN_IMAGES)
     given = {name: value for name, value in os.environ.items() if name.startswith("AMTS_") and name not in own}
     return {"AMTS_MAP__MAX_CONCURRENCY_FOLDS": str(_processes())} | given
 
@@ -138,7 +147,8 @@ def _processes() -> int:
 
 
 def _fingerprint(place: Place) -> str:
-    environment = json.dumps([_settings(), sys.executable, str(place.project)], sort_keys=True)
+    runs_on = os.environ.get(IN_IMAGES, "")
+    environment = json.dumps([_settings(), sys.executable, str(place.project), runs_on], sort_keys=True)
     return hashlib.sha256((_hash(place.project, _SHAPING) + environment).encode()).hexdigest()
 
 

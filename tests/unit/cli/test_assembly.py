@@ -12,14 +12,14 @@ from typing import Any
 import pytest
 
 from cli.console import SetupError
-from cli.local_aws.assembly import adapt, adapt_template, bootstrap_script
+from cli.local_aws.assembly import adapt, adapt_template, bootstrap_script, image_script
 
 BUCKET = "cdk-hnb659fds-assets-${AWS::AccountId}-${AWS::Region}"
 IMAGE_FUNCTION = {
     "Type": "AWS::Lambda::Function",
     "Properties": {
         "PackageType": "Image",
-        "Code": {"ImageUri": {"Fn::Sub": "…dkr.ecr…"}},
+        "Code": {"ImageUri": {"Fn::Sub": "…dkr.ecr…:1111"}},
         "ImageConfig": {"Command": ["lambdas.backtesting_engine.handler.handler"]},
         "Environment": {"Variables": {"AMTS_ENVIRONMENT": "local"}},
         "MemorySize": 2048,
@@ -41,7 +41,11 @@ def write_assembly(folder: Path, template: dict[str, Any]) -> None:
     (folder / "amts.template.json").write_text(json.dumps(template))
     destination = {"bucketName": BUCKET, "objectKey": "0000.json", "assumeRoleArn": "arn:role"}
     entry = {"source": {"path": "amts.template.json", "packaging": "file"}, "destinations": {"current": destination}}
-    assets = {"version": "48.0.0", "files": {"0000": entry}, "dockerImages": {"1111": {"source": {}}}}
+    assets = {
+        "version": "48.0.0",
+        "files": {"0000": entry},
+        "dockerImages": {"1111": {"source": {"dockerBuildTarget": "data"}}},
+    }
     (folder / "amts.assets.json").write_text(json.dumps(assets))
     (folder / "manifest.json").write_text(json.dumps({"url": f"s3://{BUCKET}/0000.json"}))
 
@@ -49,7 +53,7 @@ def write_assembly(folder: Path, template: dict[str, Any]) -> None:
 def test_only_the_image_function_changes_and_only_where_it_must() -> None:
     template: Any = copy.deepcopy(TEMPLATE)
 
-    assert adapt_template(template, bucket=BUCKET, key="abc.zip") == 1
+    assert adapt_template(template, bucket=BUCKET, keys={"1111": "abc.zip"}) == 1
 
     expected: Any = copy.deepcopy(TEMPLATE)
     properties = expected["Resources"]["Engine"]["Properties"]
@@ -67,7 +71,7 @@ def test_an_image_function_without_a_command_is_refused() -> None:
     del template["Resources"]["Engine"]["Properties"]["ImageConfig"]
 
     with pytest.raises(SetupError, match="no command"):
-        adapt_template(template, bucket=BUCKET, key="abc.zip")
+        adapt_template(template, bucket=BUCKET, keys={"1111": "abc.zip"})
 
 
 def test_the_copy_publishes_the_zip_and_the_changed_template_and_leaves_the_original(tmp_path: Path) -> None:
@@ -113,3 +117,40 @@ def test_the_bootstrap_is_a_shell_script_that_stands_a_path_with_blanks_and_quot
     where, command = done.stdout.splitlines()
     assert where == str(project)
     assert command.endswith(" a.b")
+
+
+def test_each_function_runs_in_the_image_of_its_target_when_asked_to(tmp_path: Path) -> None:
+    write_assembly(tmp_path / "cdk.out", TEMPLATE)
+
+    adapt(tmp_path / "cdk.out", tmp_path / "local", project=tmp_path, code_hash="c0de", in_images=True)
+
+    assets = json.loads((tmp_path / "local" / "amts.assets.json").read_text())
+    template = json.loads((tmp_path / "local" / "amts.template.json").read_text())
+    key = template["Resources"]["Engine"]["Properties"]["Code"]["S3Key"]
+    zipped = tmp_path / "local" / assets["files"][key.removesuffix(".zip")]["source"]["path"] / "bootstrap"
+    assert " amts-data " in zipped.read_text()
+
+
+def test_a_container_gets_the_variables_of_the_function_and_no_others() -> None:
+    script = image_script("ml", "c0de").replace("exec docker", "echo")
+    variables = {
+        "AMTS_MODEL": '{"a": 1}\n{"b": 2}',
+        "AWS_REGION": "us-east-1",
+        "SECRET": "x",
+        "PATH": os.environ["PATH"],
+    }
+
+    done = subprocess.run(  # noqa: S603
+        ["/bin/sh", "-c", script],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**variables, "_HANDLER": "a.b", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "512"},
+    )
+
+    words = done.stdout.split()
+    named = {words[at + 1] for at, word in enumerate(words) if word == "--env"}
+    assert {"AMTS_MODEL", "AWS_REGION", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE"} <= named
+    assert "SECRET" not in named
+    assert (words[words.index("--memory") + 1], words[-2], words[-1]) == ("512m", "amts-ml", "a.b")
+    assert "--read-only" in words

@@ -1,0 +1,112 @@
+"""The images that are deployed: built from this code, small enough, and able to do the work of a whole run."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli import main
+from cli.console import SetupError
+from cli.local_aws import emulator
+from cli.local_aws.application import IN_IMAGES
+from cli.local_aws.place import Place
+from lambdas.core.market_data.dataset import write_dataset
+from lambdas.core.market_data.sources import SimulatedSource
+
+PROJECT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(PROJECT / "docker"))
+
+import images  # noqa: E402 - docker/ is no package
+
+pytestmark = pytest.mark.slow
+
+FORBIDDEN = ("gcc", "pip", "uv", "pytest", "nvidia", "triton")
+SETTINGS = {
+    "AMTS_MODEL__PORTFOLIO__HORIZON": "5",
+    "AMTS_MODEL__PORTFOLIO__MIN_HISTORY_SESSIONS": "130",
+    "AMTS_MODEL__WALK_FORWARD__WINDOW_DAYS": "90",
+    "AMTS_MODEL__WALK_FORWARD__LOOKBACK_DAYS": "360",
+    "AMTS_MODEL__WALK_FORWARD__TRAIN_YEARS": "1.0",
+    "AMTS_MODEL__WALK_FORWARD__MIN_TRAIN_SESSIONS": "100",
+    "AMTS_MODEL__TUNING__N_TRIALS": "1",
+    "AMTS_MODEL__TUNING__INNER_FOLDS": "2",
+    "AMTS_MODEL__TUNING__CADENCE_WINDOWS": "0",
+    "AMTS_MODEL__TUNING__NETWORK_SEEDS": "1",
+    "AMTS_MODEL__EVIDENCE__BOOTSTRAP_DRAWS": "300",
+    "AMTS_MODEL__EVIDENCE__RANDOM_PORTFOLIOS": "50",
+}
+
+
+def docker(*arguments: str) -> str:
+    done = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=True)  # noqa: S603, S607
+    return done.stdout
+
+
+@pytest.fixture(scope="module", autouse=True)
+def built() -> None:
+    """Every image exists and holds this code."""
+    if not images.engine_answers():
+        pytest.skip("no container engine answers (docker info)")
+    for target in images.LIMITS:
+        try:
+            labels = json.loads(docker("image", "inspect", f"amts-{target}"))[0]["Config"]["Labels"] or {}
+        except subprocess.CalledProcessError:
+            pytest.skip(f"amts-{target} was not built. Run: make images")
+        if labels.get(images.CODE_LABEL) != images.code_hash():
+            pytest.fail(f"amts-{target} was built from other code. Run: make images")
+
+
+@pytest.mark.parametrize("target", images.LIMITS)
+def test_no_build_tool_test_or_cuda_is_in_the_image(target: str) -> None:
+    listing = docker("run", "--rm", "--entrypoint", "python", f"amts-{target}", "-c", LISTING)
+    found = json.loads(listing)
+    assert not [name for name in FORBIDDEN if name in found["packages"] or name in found["programs"]]
+    assert found["tests"] == []
+
+
+LISTING = """
+import json, os, pathlib, shutil, sysconfig
+site = pathlib.Path(sysconfig.get_path("purelib"))
+print(json.dumps({
+    "packages": sorted({path.name.split("-")[0].lower() for path in site.iterdir()}),
+    "programs": [name for name in ("gcc", "cc", "uv", "pytest", "nvcc") if shutil.which(name)],
+    "tests": [str(path) for path in site.rglob("tests") if path.is_dir()],
+}))
+"""
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
+    """A local AWS of its own, whose functions are containers."""
+    place = Place(tmp_path / "home")
+    try:
+        place.tool("ministack")
+    except SetupError as error:
+        pytest.skip(str(error))
+    for name, value in {**SETTINGS, IN_IMAGES: "1", "AMTS_ENV": "local", "AMTS_LOCAL_HOME": str(place.home)}.items():
+        monkeypatch.setenv(name, value)
+    yield place
+    emulator.stop(place)
+    for container in docker("ps", "--quiet", "--filter", "ancestor=amts-ml").split():
+        docker("kill", container)
+
+
+def test_a_whole_run_in_the_images_promotes_a_planted_signal(place: Place, tmp_path: Path) -> None:
+    source = SimulatedSource(
+        seed=1, n_symbols=24, signal_rank_ic=0.5, first=dt.date(2014, 1, 2), last=dt.date(2016, 12, 30)
+    )
+    folder = tmp_path / "market"
+    write_dataset(source.load(None, as_of=None).dataset, folder)
+    out = tmp_path / "run.json"
+
+    status = main.call(main.app, ["run", "--data", str(folder), "--json", str(out), "--fail-on-reject"])
+
+    run: dict[str, Any] = json.loads(out.read_text())
+    assert (status, run["outcome"]) == (0, "PROMOTED"), run.get("message")
