@@ -43,12 +43,17 @@ def view_of(dataset: MarketDataset, settings: ModelSettings) -> MarketView:
 @app.command()
 def features(
     data: DataOption,
-    out: OutOption,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Parquet file to write. Default: only look at the features.")
+    ] = None,
     symbols: SymbolsOption = None,
     as_of: AsOfOption = None,
     check_truncation: Annotated[
         int, typer.Option("--check-truncation", min=0, help="Test this many random dates for look-ahead.")
     ] = 0,
+    transform: Annotated[
+        str, typer.Option("--transform", help="raw, rank or zscore: of each feature across the symbols of a date.")
+    ] = "raw",
     json_out: JsonOption = None,
 ) -> None:
     """Build the feature set: one row a date and symbol.
@@ -57,32 +62,47 @@ def features(
     """
     import numpy as np
 
-    from lambdas.core.features import assert_no_look_ahead, build_features, feature_frame
+    from lambdas.core.features import absence_reasons, assert_no_look_ahead, build_features, transformed, write_features
+    from lambdas.core.features.cross_section import TRANSFORMS
+    from lambdas.core.features.storage import rows_with_features
     from lambdas.core.market_data.quality import quality_report
 
+    if transform not in TRANSFORMS:
+        raise InvalidRequestError(f"--transform {transform}: not one of {', '.join(TRANSFORMS)}")
     require_writable(out, json_out)
     dataset = load_market(data, symbols, as_of)
+    if check_truncation > len(dataset.sessions):
+        raise InvalidRequestError(f"--check-truncation {check_truncation}: there are {len(dataset.sessions)} sessions")
     built = build_features(dataset)
     if check_truncation:
-        chosen = np.random.default_rng(0).choice(len(dataset.sessions), check_truncation, replace=False)
-        assert_no_look_ahead(dataset, [dataset.sessions[i].date() for i in sorted(chosen)])
-    frame = feature_frame(built)
-    write_parquet(out, frame)
+        rows = np.random.default_rng(0).choice(len(dataset.sessions), check_truncation, replace=False)
+        days = [dataset.sessions[row].date() for row in sorted(rows)]
+        with progress_bar("truncation test") as progress:
+            for number, day in enumerate(days):
+                progress(f"features of {day} without what came later", number, len(days))
+                assert_no_look_ahead(dataset, [day], built=built)
+            progress("no feature looks ahead", len(days), len(days))
+    chosen = transformed(built, transform)  # type: ignore[arg-type]  # looked at above
+    if out is not None:
+        write_features(chosen, out)
     report = quality_report(dataset, None, {}, None)
     write_json(json_out, report.model_dump(mode="json"))
     print_table(
-        ["features", "rows", "symbols", "first session", "last session", "absent families"],
+        ["features", "rows", "symbols", "first session", "last session", "absent families", "truncation test"],
         [
             [
-                len(built.names),
-                len(frame),
-                len(built.symbols),
+                len(chosen.names),
+                int(rows_with_features(chosen).sum()),
+                len(chosen.symbols),
                 report.first_session,
                 report.last_session,
                 ", ".join(report.absent_families) or "none",
+                f"passed on {check_truncation} dates" if check_truncation else "not run",
             ]
         ],
     )
+    for family, reason in absence_reasons(dataset).items():
+        print_hint(f"{family}: {reason}")
     for warning in report.warnings:
         print_hint(warning)
 

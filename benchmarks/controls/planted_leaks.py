@@ -10,8 +10,11 @@ import pandas as pd
 from scipy.stats import rankdata
 
 from lambdas.core.errors import LookAheadError
-from lambdas.core.features import FEATURES, assert_no_look_ahead, fundamental
-from lambdas.core.features.feature import Feature, Market
+from lambdas.core.features import FEATURES, assert_no_look_ahead
+from lambdas.core.features.cross_section import ranks
+from lambdas.core.features.feature import Family, Feature, Market, shifted
+from lambdas.core.features.reports import Figure, reports_of
+from lambdas.core.features.sector import sector_strength, sectors_of
 from lambdas.core.market_data.panel import FloatArray, MarketDataset
 from lambdas.core.market_data.sources.simulated import SimulatedSource
 
@@ -28,6 +31,11 @@ def return_of_the_outcome(market: Market) -> FloatArray:
     """Return of the next 21 sessions: the label itself."""
     price = market.price
     return np.vstack([price[21:] / price[:-21] - 1.0, np.full((21, price.shape[1]), np.nan)])
+
+
+def rank_of_tomorrow(market: Market) -> FloatArray:
+    """Rank among the symbols of the return of the next session."""
+    return ranks(tomorrows_return(market).astype(np.float32)).astype(np.float64)
 
 
 def centred_average(market: Market) -> FloatArray:
@@ -62,15 +70,28 @@ def price_of_the_end(market: Market) -> FloatArray:
 
 def report_joined_on_its_period(market: Market) -> FloatArray:
     """Earnings from the day the quarter ended, weeks before anybody knew them."""
-    reports = fundamental.Reports(market)
-    return reports.by_session(fundamental.Figure(reports.figure("eps").value, reports.period))[0]
+    reports = reports_of(market)
+    return reports.value_by_session(Figure(reports.figure("eps").value, reports.period))
 
 
 def filed_figure_at_the_announcement(market: Market) -> FloatArray:
     """Revenue from the announcement of the earnings, days before the filing that holds it."""
-    reports = fundamental.Reports(market)
+    reports = reports_of(market)
     revenue, eps = reports.figure("revenue"), reports.figure("eps")
-    return reports.by_session(fundamental.Figure(revenue.value, eps.known))[0]
+    return reports.value_by_session(Figure(revenue.value, eps.known))
+
+
+def sector_of_tomorrow(market: Market) -> FloatArray:
+    """Strength of the sector up to the next session."""
+    strength = sector_strength(market, 21)
+    return np.vstack([strength[1:], np.full((1, strength.shape[1]), np.nan)])
+
+
+def sector_of_all_of_time(market: Market) -> FloatArray:
+    """Price against the mean of its sector over all sessions."""
+    mean = np.nanmean(sectors_of(market).means(market.price), axis=0, keepdims=True)
+    relative: FloatArray = market.price / sectors_of(market).of_each_symbol(np.repeat(mean, len(market.price), axis=0))
+    return relative
 
 
 def yield_of_the_same_evening(market: Market) -> FloatArray:
@@ -82,23 +103,37 @@ def yield_of_the_same_evening(market: Market) -> FloatArray:
     return yields
 
 
-_LEAKS: tuple[tuple[Callable[[Market], FloatArray], str | None], ...] = (
-    (tomorrows_return, None),
-    (return_of_the_outcome, None),
-    (centred_average, None),
-    (scaled_by_the_whole_sample, None),
-    (rank_in_all_of_time, None),
-    (filled_backwards, None),
-    (price_of_the_end, None),
-    (report_joined_on_its_period, "fundamentals.eps"),
-    (filed_figure_at_the_announcement, "fundamentals.revenue"),
-    (yield_of_the_same_evening, "macro.ust10y"),
+def beta_to_the_same_evening(market: Market) -> FloatArray:
+    """Return times the change of the dollar of the same date, which settles after the close."""
+    macro = market.dataset.macro
+    if macro is None:
+        return np.full_like(market.price, np.nan)
+    dollar = macro["dxy"].ffill(limit=5).to_numpy()[:, np.newaxis]
+    exposure: FloatArray = market.returns * (dollar - shifted(dollar, 1))
+    return exposure
+
+
+_LEAKS: tuple[tuple[Callable[[Market], FloatArray], Family, str | None], ...] = (
+    (tomorrows_return, "technical", None),
+    (return_of_the_outcome, "technical", None),
+    (rank_of_tomorrow, "technical", None),
+    (centred_average, "technical", None),
+    (scaled_by_the_whole_sample, "technical", None),
+    (rank_in_all_of_time, "technical", None),
+    (filled_backwards, "technical", None),
+    (price_of_the_end, "technical", None),
+    (report_joined_on_its_period, "fundamental", "fundamentals.eps"),
+    (filed_figure_at_the_announcement, "fundamental", "fundamentals.revenue"),
+    (yield_of_the_same_evening, "macro", "macro.ust10y"),
+    (beta_to_the_same_evening, "macro", "macro.dxy"),
+    (sector_of_tomorrow, "sector", "securities.sector"),
+    (sector_of_all_of_time, "sector", "securities.sector"),
 )
 
 LEAKS = tuple(
     Feature(
         compute.__name__,
-        "technical",
+        family,
         str(compute.__doc__),
         "1",
         0,
@@ -106,7 +141,7 @@ LEAKS = tuple(
         compute,
         needs=() if needs is None else (needs,),
     )
-    for compute, needs in _LEAKS
+    for compute, family, needs in _LEAKS
 )
 
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
-import pandas as pd
 
-from lambdas.core.market_data.panel import FloatArray, IntArray, MarketDataset
+from lambdas.core.features.windows import Rolling
+from lambdas.core.market_data.panel import FloatArray, MarketDataset
 
+_T = TypeVar("_T")
 Family = Literal["technical", "macro", "sector", "fundamental"]
 FAMILIES: tuple[Family, ...] = ("technical", "macro", "sector", "fundamental")
+RANK_SUFFIX = "_rank"
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,8 @@ class Feature:
         ``table.column`` entries that must hold a value somewhere; without one the feature is absent.
     ranked : bool
         Whether `<name>_rank` is made of it too: its rank among the symbols of the date, from -0.5 to 0.5.
+    market_wide : bool
+        Whether it is the same for all symbols of a date, so that ranks and z-scores of it would say nothing.
     """
 
     name: str
@@ -50,6 +54,12 @@ class Feature:
     compute: Callable[[Market], FloatArray]
     needs: tuple[str, ...] = ()
     ranked: bool = False
+    market_wide: bool = False
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the columns it fills."""
+        return (self.name, f"{self.name}{RANK_SUFFIX}") if self.ranked else (self.name,)
 
 
 class Market:
@@ -60,6 +70,13 @@ class Market:
 
     def __init__(self, dataset: MarketDataset) -> None:
         self.dataset = dataset
+        self._shared: dict[Hashable, object] = {}
+
+    def shared(self, key: Hashable, compute: Callable[[Market], _T]) -> _T:
+        """Return what `compute` makes of this market; computed once for each key."""
+        if key not in self._shared:
+            self._shared[key] = compute(self)
+        return self._shared[key]  # type: ignore[return-value]
 
     @property
     def close(self) -> FloatArray:
@@ -89,27 +106,19 @@ class Market:
         return np.asarray(np.where(np.isnan(spy), mean_of_columns(self.returns), spy))
 
     @cached_property
-    def slope_and_residual(self) -> tuple[FloatArray, FloatArray]:
-        """Slope of daily returns on those of SPY over 252 sessions, and the deviation of the residual."""
-        return slope_and_residual(self.returns, self.market_returns)
+    def rolling_price(self) -> Rolling:
+        """Windows of prices."""
+        return Rolling(self.price)
 
     @cached_property
-    def sector_codes(self) -> IntArray:
-        """Number of each symbol's sector, shape (n_symbols,); -1 where there is none."""
-        securities = self.dataset.securities
-        if securities is None or "sector" not in securities:
-            return np.full(len(self.dataset.prices.symbols), -1)
-        sectors = securities.set_index("symbol")["sector"].reindex(list(self.dataset.prices.symbols))
-        return np.asarray(pd.factorize(sectors, sort=True)[0], dtype=np.int64)
+    def rolling_returns(self) -> Rolling:
+        """Windows of daily returns."""
+        return Rolling(self.returns)
 
     @cached_property
-    def sector_returns(self) -> FloatArray:
-        """Equally weighted return of each symbol's sector, the symbol included."""
-        result = np.full(self.returns.shape, np.nan)
-        for code in range(int(self.sector_codes.max(initial=-1)) + 1):
-            members = np.flatnonzero(self.sector_codes == code)
-            result[:, members] = mean_of_columns(np.ascontiguousarray(self.returns[:, members]))
-        return result
+    def rolling_log_returns(self) -> Rolling:
+        """Windows of daily logarithmic returns."""
+        return Rolling(np.log1p(self.returns))
 
     def macro(self, column: str) -> FloatArray:
         """Macro series as known at each close, shape (n_sessions, 1).
@@ -131,18 +140,26 @@ LAGGED_MACRO = ("ust3m", "ust2y", "ust10y", "dxy")
 
 def change(values: FloatArray, sessions: int) -> FloatArray:
     """Relative change over `sessions` rows; NaN in the first ones."""
-    result = np.full(values.shape, np.nan)
+    result = np.empty(values.shape)
+    result[:sessions] = np.nan
     if sessions < len(values):
-        result[sessions:] = values[sessions:] / values[:-sessions] - 1.0
+        np.divide(values[sessions:], values[:-sessions], out=result[sessions:])
+        result[sessions:] -= 1.0
     return result
 
 
 def shifted(values: FloatArray, sessions: int) -> FloatArray:
     """Values `sessions` rows earlier; NaN in the first ones."""
-    result = np.full(values.shape, np.nan)
+    result = np.empty(values.shape)
+    result[:sessions] = np.nan
     if sessions < len(values):
         result[sessions:] = values[: len(values) - sessions]
     return result
+
+
+def difference(values: FloatArray, sessions: int) -> FloatArray:
+    """Change over `sessions` rows in units of the values; NaN in the first ones."""
+    return values - shifted(values, sessions)
 
 
 def mean_of_columns(values: FloatArray) -> FloatArray:
@@ -151,28 +168,3 @@ def mean_of_columns(values: FloatArray) -> FloatArray:
     count = known.sum(axis=1, keepdims=True)
     total = np.where(known, values, 0.0).sum(axis=1, keepdims=True)
     return np.asarray(np.where(count > 0, total / np.maximum(count, 1), np.nan))
-
-
-def rolling(
-    values: FloatArray, window: int, statistic: Literal["mean", "std", "max", "skew"], **options: int
-) -> FloatArray:
-    """Statistic of the `window` rows that end on each row; NaN with less than nine tenths of their values."""
-    frame = pd.DataFrame(values).rolling(window, min_periods=int(np.ceil(0.9 * window)))
-    return np.asarray(getattr(frame, statistic)(**options), dtype=np.float64)
-
-
-def slope_and_residual(
-    dependent: FloatArray, regressor: FloatArray, window: int = 252
-) -> tuple[FloatArray, FloatArray]:
-    """Regress on one regressor over rolling windows: the slope, and the standard deviation of the residual.
-
-    `regressor` has the shape (n_sessions, 1). Sessions on which either is missing count for neither.
-    """
-    x = np.where(np.isnan(dependent), np.nan, regressor)
-    y = np.where(np.isnan(regressor), np.nan, dependent)
-    mean_x, mean_y = rolling(x, window, "mean"), rolling(y, window, "mean")
-    variance_x = rolling(x * x, window, "mean") - mean_x**2
-    variance_y = rolling(y * y, window, "mean") - mean_y**2
-    covariance = rolling(x * y, window, "mean") - mean_x * mean_y
-    slope = covariance / np.where(variance_x > 1e-12, variance_x, np.nan)
-    return slope, np.sqrt(np.maximum(variance_y - slope * covariance, 0.0))

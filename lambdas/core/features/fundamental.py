@@ -1,153 +1,35 @@
-"""Features of company reports, joined point in time: a session sees what was released by its close and nothing else.
-
-Earnings per share are street figures where the data set has them, on the share count of its last day, as split-adjusted
-closes are; a yield of the two is therefore free of splits. Values are those first released: later restatements of a
-period change nothing.
-"""
+"""Features of what companies are worth, earn and own, from their reports."""
 
 from __future__ import annotations
 
-import weakref
-from dataclasses import dataclass
-
 import numpy as np
-import numpy.typing as npt
 
+from lambdas.core.features import earnings
 from lambdas.core.features.feature import Feature, Market
-from lambdas.core.market_data.panel import BoolArray, FloatArray, IntArray
-from lambdas.core.market_data.point_in_time import ANNOUNCED_COLUMNS, annual_rows, information_times
+from lambdas.core.features.reports import Figure, Reports, combined, reports_of
+from lambdas.core.market_data.panel import FloatArray
 
-DayNumbers = npt.NDArray[np.int64]
-
-MAX_AGE_DAYS = 270
-"""A figure older than three quarters is no statement about the company today; reports of years last twice as long."""
-
-SURPRISE_FADE_DAYS = 60.0
-_QUARTER_DAYS = 365.25 / 4
-_TOLERANCE_DAYS = 25
-_NEVER = np.iinfo(np.int64).max // 2
-_GROWTH_LIMIT = 5.0
+_LIMIT = earnings.GROWTH_LIMIT
+TREND_QUARTERS, TREND_QUARTERS_NEEDED = 4, 3
 
 
-@dataclass(frozen=True)
-class Figure:
-    """One figure for each report: its value, and the day number of the session at whose close it is known."""
-
-    value: FloatArray
-    known: DayNumbers
+def _positive(figure: Figure) -> Figure:
+    return Figure(np.where(figure.value > 0.0, figure.value, np.nan), figure.known)
 
 
-class Reports:
-    """Reports of a data set, one row a symbol and period, ascending by both."""
-
-    def __init__(self, market: Market) -> None:
-        dataset = market.dataset
-        assert dataset.fundamentals is not None, "features of fundamentals are not computed without them"  # noqa: S101
-        column_of = {symbol: column for column, symbol in enumerate(dataset.prices.symbols)}
-        frame = dataset.fundamentals[dataset.fundamentals["symbol"].isin(list(column_of))]
-        frame = frame.sort_values(["symbol", "period_end"], kind="stable", ignore_index=True)
-        self._frame = frame
-        times = information_times(frame)
-        self._announced, self._filed = _numbers(times.announced), _numbers(times.filed)
-        column: IntArray = np.asarray(frame["symbol"].map(column_of), dtype=np.int64)
-        period = _numbers(frame["period_end"].to_numpy().astype("datetime64[D]"))
-        key = column * 1_000_000 + period
-        self._key, first = np.unique(key, return_index=True)
-        self._row: IntArray = self._key.searchsorted(key).astype(np.int64)
-        self.column: IntArray = column[first]
-        self.period: DayNumbers = period[first]
-        self.annual: BoolArray = annual_rows(frame)[first]
-        self.session_days = _numbers(dataset.sessions.to_numpy().astype("datetime64[D]"))
-        self.n_symbols = len(dataset.prices.symbols)
-
-    def figure(self, name: str) -> Figure:
-        """Figure `name` as first released: of several rows for a period, the first that has a value."""
-        known = self._announced if name in ANNOUNCED_COLUMNS else self._filed
-        return self._first(self._frame[name].to_numpy(dtype=np.float64), known)
-
-    def announcement(self) -> Figure:
-        """Day number of the session that knew the earnings, of reports with a date of announcement.
-
-        A date of filing stands in for it where figures are concerned, but on that day nothing was announced.
-        """
-        announced = (self._frame["announced"] > self._frame["period_end"]).to_numpy()
-        return self._first(np.where(announced, self._announced, np.nan).astype(np.float64), self._announced)
-
-    def lagged(self, figure: Figure, quarters: int) -> Figure:
-        """Take the same figure of the period that ended `quarters` quarters earlier, give or take 25 days."""
-        wanted = self._key - round(quarters * _QUARTER_DAYS)
-        after = np.clip(np.searchsorted(self._key, wanted), 0, len(self._key) - 1)
-        before = np.maximum(after - 1, 0)
-        nearer = np.where(np.abs(self._key[before] - wanted) < np.abs(self._key[after] - wanted), before, after)
-        found = np.abs(self._key[nearer] - wanted) <= _TOLERANCE_DAYS
-        return Figure(np.where(found, figure.value[nearer], np.nan), np.where(found, figure.known[nearer], _NEVER))
-
-    def trailing_year(self, figure: Figure) -> Figure:
-        """Sum over four quarters, known with the last of them; the figure itself for reports of a year."""
-        quarters = [figure, *(self.lagged(figure, lag) for lag in (1, 2, 3))]
-        total = np.sum([quarter.value for quarter in quarters], axis=0)
-        known = np.max([quarter.known for quarter in quarters], axis=0)
-        return Figure(np.where(self.annual, figure.value, total), np.where(self.annual, figure.known, known))
-
-    def by_session(self, figure: Figure) -> tuple[FloatArray, FloatArray]:
-        """Newest known value on each session, and its age in days, both of shape (n_sessions, n_symbols).
-
-        Newest means of the latest period: a report that comes after that of a later period changes nothing.
-        """
-        n_sessions = len(self.session_days)
-        usable = np.flatnonzero(np.isfinite(figure.value) & (figure.known <= self.session_days[-1]))
-        order = usable[np.lexsort((self.period[usable], figure.known[usable], self.column[usable]))]
-        latest = np.maximum.accumulate(self.column[order] * 1_000_000 + self.period[order])
-        order = order[self.column[order] * 1_000_000 + self.period[order] >= latest]
-        # Numbers of events ascend along time in each column, so a running maximum carries the newest one forward.
-        newest = np.full((n_sessions, self.n_symbols), -1)
-        rows = self.session_days.searchsorted(figure.known[order])
-        np.maximum.at(newest, (rows, self.column[order]), np.arange(len(order)))
-        newest = np.maximum.accumulate(newest, axis=0)
-        value, known, limit = (
-            np.append(array[order].astype(np.float64), np.nan)[newest]
-            for array in (figure.value, figure.known, np.where(self.annual, 2 * MAX_AGE_DAYS, MAX_AGE_DAYS))
-        )
-        age = self.session_days[:, np.newaxis] - known
-        return np.where(age <= limit, value, np.nan), np.where(age <= limit, age, np.nan)
-
-    def at_release(self, values: FloatArray, known: DayNumbers, *, sessions_before: int) -> FloatArray:
-        """Value of a panel a few sessions before each report's information time; NaN where there is none."""
-        row = self.session_days.searchsorted(known) - sessions_before
-        inside = (known >= self.session_days[0]) & (known <= self.session_days[-1]) & (row >= 0)
-        row = np.where(inside, row, 0)
-        return np.where(inside, values[row, self.column], np.nan)
-
-    def _first(self, values: FloatArray, known: DayNumbers) -> Figure:
-        order = np.lexsort((known, self._row))
-        order = order[np.isfinite(values[order])]
-        rows, first = np.unique(self._row[order], return_index=True)
-        result = Figure(np.full(len(self._key), np.nan), np.full(len(self._key), _NEVER))
-        result.value[rows] = values[order[first]]
-        result.known[rows] = known[order[first]]
-        return result
-
-
-# Beside the market and not in it: the market knows nothing of the families that read it.
-_REPORTS: weakref.WeakKeyDictionary[Market, Reports] = weakref.WeakKeyDictionary()
-
-
-def reports_of(market: Market) -> Reports:
-    """Prepare the reports of a market, once."""
-    if market not in _REPORTS:
-        _REPORTS[market] = Reports(market)
-    return _REPORTS[market]
-
-
-def combined(value: FloatArray, *figures: Figure) -> Figure:
-    """Figure made of others: known with the last of them."""
-    return Figure(value, np.max([figure.known for figure in figures], axis=0))
+def _ratio(over: Figure, under: Figure) -> Figure:
+    """One figure over another that must be positive, within +-5."""
+    return combined(np.clip(over.value / _positive(under).value, -_LIMIT, _LIMIT), over, under)
 
 
 def earnings_yield(market: Market) -> FloatArray:
     """Earnings per share of the last four quarters over the close."""
-    reports = reports_of(market)
-    return reports.by_session(reports.trailing_year(reports.figure("eps")))[0] / market.close
+
+    def compute(of: Market) -> FloatArray:
+        reports = reports_of(of)
+        return reports.value_by_session(reports.trailing_year(reports.figure("eps"))) / of.close
+
+    return market.shared("earnings_yield", compute)
 
 
 def price_to_earnings(market: Market) -> FloatArray:
@@ -156,19 +38,41 @@ def price_to_earnings(market: Market) -> FloatArray:
     return 1.0 / np.where(yielded > 0.0, yielded, np.nan)
 
 
-def eps_growth(market: Market) -> FloatArray:
-    """Quarterly earnings per share against the same quarter a year before, over the size of the latter."""
+def loss_making(market: Market) -> FloatArray:
+    """1 where the last four quarters earned nothing, so that there is no price to earnings; 0 where they did."""
+    yielded = earnings_yield(market)
+    return np.where(np.isnan(yielded), np.nan, yielded <= 0.0)
+
+
+def market_value(market: Market) -> FloatArray:
+    """Newest share count times the close: both on one split basis, as `fundamentals.parquet` must have them."""
+
+    def compute(of: Market) -> FloatArray:
+        reports = reports_of(of)
+        return reports.value_by_session(_positive(reports.figure("shares"))) * of.close
+
+    return market.shared("market_value", compute)
+
+
+def book_to_market(market: Market) -> FloatArray:
+    """Equity over the market value, where it is positive."""
+
+    def compute(of: Market) -> FloatArray:
+        reports = reports_of(of)
+        equity = reports.value_by_session(reports.figure("equity"))
+        return np.where(equity > 0.0, equity, np.nan) / market_value(of)
+
+    return market.shared("book_to_market", compute)
+
+
+def sales_yield(market: Market) -> FloatArray:
+    """Revenue of the last four quarters over the market value."""
     reports = reports_of(market)
-    now = reports.figure("eps")
-    before = reports.lagged(now, 4)
-    base = np.abs(before.value)
-    growth = (now.value - before.value) / np.where(base > 0.0, base, np.nan)
-    return reports.by_session(combined(np.clip(growth, -_GROWTH_LIMIT, _GROWTH_LIMIT), now, before))[0]
+    return reports.value_by_session(reports.trailing_year(reports.figure("revenue"))) / market_value(market)
 
 
 def _log_revenue_growth(reports: Reports) -> Figure:
-    now = reports.figure("revenue")
-    now = Figure(np.where(now.value > 0.0, now.value, np.nan), now.known)
+    now = _positive(reports.figure("revenue"))
     before = reports.lagged(now, 4)
     return combined(np.log(now.value / before.value), now, before)
 
@@ -177,89 +81,69 @@ def revenue_growth(market: Market) -> FloatArray:
     """Quarterly revenue over that of the same quarter a year before, less one."""
     reports = reports_of(market)
     growth = _log_revenue_growth(reports)
-    return reports.by_session(Figure(np.clip(np.expm1(growth.value), -1.0, _GROWTH_LIMIT), growth.known))[0]
+    return reports.value_by_session(Figure(np.clip(np.expm1(growth.value), -1.0, _LIMIT), growth.known))
 
 
 def revenue_trend(market: Market) -> FloatArray:
-    """Mean logarithmic growth over a year of the last four quarters; at least three must be known.
+    """Slope of the logarithm of revenue over the last eight quarters, free of the season.
 
-    Growth of quarters on their own quarter a year before is free of the season, which a slope through quarters is not.
+    The slope of a regression on time and on a constant for each of the four seasons. Eight quarters hold each season
+    twice, so its least-squares slope is the mean of the four growths on the same quarter a year before; one of the
+    four may be missing.
     """
     reports = reports_of(market)
     growth = _log_revenue_growth(reports)
-    quarters = [growth, *(reports.lagged(growth, lag) for lag in (1, 2, 3))]
-    values = np.array([quarter.value for quarter in quarters])
-    have = np.isfinite(values)
-    mean = np.where(have, values, 0.0).sum(axis=0) / np.maximum(have.sum(axis=0), 1)
-    known = np.where(have, [quarter.known for quarter in quarters], 0).max(axis=0)
-    enough = (have.sum(axis=0) >= 3) & have[0]
-    return reports.by_session(Figure(np.where(enough, mean, np.nan), known))[0]
+    quarters = reports.earlier(growth, range(TREND_QUARTERS))
+    count = np.isfinite(quarters).sum(axis=0)
+    enough = (count >= TREND_QUARTERS_NEEDED) & np.isfinite(growth.value)
+    slope = np.where(enough, np.nansum(quarters, axis=0) / np.maximum(count, 1), np.nan)
+    return reports.value_by_session(Figure(slope, growth.known))
 
 
-def _surprise(market: Market) -> tuple[FloatArray, FloatArray]:
-    """Surprise by session, and its age in days."""
+def _yearly_ratio(market: Market, over: str, under: str) -> FloatArray:
     reports = reports_of(market)
-    eps, estimate = reports.figure("eps"), reports.figure("eps_est")
-    known = combined(eps.value, eps, estimate).known
-    price = reports.at_release(market.close, known, sessions_before=1)
-    return reports.by_session(Figure((eps.value - estimate.value) / price, known))
+    above, below = (reports.trailing_year(reports.figure(name)) for name in (over, under))
+    return reports.value_by_session(_ratio(above, below))
 
 
-def earnings_surprise(market: Market) -> FloatArray:
-    """Earnings per share less their estimate, over the close before they were known."""
-    return _surprise(market)[0]
+def net_margin(market: Market) -> FloatArray:
+    """Net income over revenue of the last four quarters, where there was revenue."""
+    return _yearly_ratio(market, "net_income", "revenue")
 
 
-def fading_surprise(market: Market) -> FloatArray:
-    """Earnings surprise times exp(-days since it was known / 60)."""
-    surprise, age = _surprise(market)
-    return surprise * np.exp(-age / SURPRISE_FADE_DAYS)
+def operating_margin(market: Market) -> FloatArray:
+    """Operating income over revenue of the last four quarters, where there was revenue."""
+    return _yearly_ratio(market, "operating_income", "revenue")
 
 
-def announcement_return(market: Market) -> FloatArray:
-    """Return on the session at whose close the last earnings were known, less that of SPY."""
-    reports = reports_of(market)
-    announced = reports.announcement()
-    excess = reports.at_release(market.returns - market.market_returns, announced.known, sessions_before=0)
-    return reports.by_session(Figure(excess, announced.known))[0]
-
-
-def days_since_announcement(market: Market) -> FloatArray:
-    """Calendar days since the session at whose close the last earnings were known."""
-    reports = reports_of(market)
-    return reports.by_session(reports.announcement())[1]
+def gross_margin(market: Market) -> FloatArray:
+    """Gross profit over revenue of the last four quarters, where there was revenue."""
+    return _yearly_ratio(market, "gross_profit", "revenue")
 
 
 def return_on_equity(market: Market) -> FloatArray:
     """Net income of the last four quarters over the equity at their end, where that is positive."""
     reports = reports_of(market)
-    income, equity = reports.trailing_year(reports.figure("net_income")), reports.figure("equity")
-    base = np.where(equity.value > 0.0, equity.value, np.nan)
-    return reports.by_session(combined(np.clip(income.value / base, -_GROWTH_LIMIT, _GROWTH_LIMIT), income, equity))[0]
+    return reports.value_by_session(
+        _ratio(reports.trailing_year(reports.figure("net_income")), reports.figure("equity"))
+    )
 
 
-def net_margin(market: Market) -> FloatArray:
-    """Net income over revenue of the last four quarters, where there was revenue."""
+def accruals(market: Market) -> FloatArray:
+    """Net income less operating cash flow of the last four quarters, over the total assets at their end."""
     reports = reports_of(market)
-    income = reports.trailing_year(reports.figure("net_income"))
-    revenue = reports.trailing_year(reports.figure("revenue"))
-    base = np.where(revenue.value > 0.0, revenue.value, np.nan)
-    margin = np.clip(income.value / base, -_GROWTH_LIMIT, _GROWTH_LIMIT)
-    return reports.by_session(combined(margin, income, revenue))[0]
+    income, cash = (reports.trailing_year(reports.figure(name)) for name in ("net_income", "operating_cf"))
+    accrued = combined(income.value - cash.value, income, cash)
+    return reports.value_by_session(_ratio(accrued, reports.figure("total_assets")))
 
 
 def asset_growth(market: Market) -> FloatArray:
     """Total assets over those a year before, less one."""
     reports = reports_of(market)
     now = reports.figure("total_assets")
-    before = reports.lagged(now, 4)
-    growth = now.value / np.where(before.value > 0.0, before.value, np.nan) - 1.0
-    return reports.by_session(combined(np.clip(growth, -1.0, _GROWTH_LIMIT), now, before))[0]
-
-
-def _numbers(days: npt.NDArray[np.datetime64]) -> DayNumbers:
-    """Days since 1970; a day that never comes for NaT."""
-    return np.where(np.isnat(days), _NEVER, days.astype("datetime64[D]").astype(np.int64))
+    before = _positive(reports.lagged(now, 4))
+    growth = np.clip(now.value / before.value - 1.0, -1.0, _LIMIT)
+    return reports.value_by_session(combined(growth, now, before))
 
 
 FEATURES = (
@@ -285,58 +169,42 @@ FEATURES = (
         needs=("fundamentals.eps",),
     ),
     Feature(
-        "eps_growth",
+        "loss_making",
         "fundamental",
-        "(EPS - EPS a year before) / |EPS a year before|, within +-5",
-        "fraction",
-        730,
-        "Foster, Olsen & Shevlin 1984",
-        eps_growth,
+        "1 if the sum of the last four quarterly EPS is not positive",
+        "0 or 1",
+        635,
+        "Hayn 1995",
+        loss_making,
         needs=("fundamentals.eps",),
+    ),
+    Feature(
+        "book_to_market",
+        "fundamental",
+        "Equity / (shares * close), if equity is positive",
+        "1",
+        270,
+        "Fama & French 1992",
+        book_to_market,
+        needs=(
+            "fundamentals.equity",
+            "fundamentals.shares",
+        ),
         ranked=True,
     ),
     Feature(
-        "earnings_surprise",
+        "sales_yield",
         "fundamental",
-        "(EPS - estimate) / close before the release",
-        "fraction of the price",
-        270,
-        "Ball & Brown 1968",
-        earnings_surprise,
-        needs=("fundamentals.eps", "fundamentals.eps_est"),
+        "Revenue of four quarters / (shares * close)",
+        "1",
+        635,
+        "Barbee, Mukherji & Raines 1996",
+        sales_yield,
+        needs=(
+            "fundamentals.revenue",
+            "fundamentals.shares",
+        ),
         ranked=True,
-    ),
-    Feature(
-        "fading_surprise",
-        "fundamental",
-        "earnings_surprise * exp(-days since the release / 60)",
-        "fraction of the price",
-        270,
-        "Bernard & Thomas 1989",
-        fading_surprise,
-        needs=("fundamentals.eps", "fundamentals.eps_est"),
-        ranked=True,
-    ),
-    Feature(
-        "announcement_return",
-        "fundamental",
-        "Return less SPY on the session that learnt the last earnings",
-        "fraction",
-        270,
-        "Chan, Jegadeesh & Lakonishok 1996",
-        announcement_return,
-        needs=("fundamentals.announced",),
-        ranked=True,
-    ),
-    Feature(
-        "days_since_announcement",
-        "fundamental",
-        "Calendar days since the last earnings were known",
-        "days",
-        270,
-        "Bernard & Thomas 1989",
-        days_since_announcement,
-        needs=("fundamentals.announced",),
     ),
     Feature(
         "revenue_growth",
@@ -352,7 +220,7 @@ FEATURES = (
     Feature(
         "revenue_trend",
         "fundamental",
-        "Mean of the last four yearly log growths of quarterly revenue",
+        "Slope of log revenue on time and four seasons over the last 8 quarters",
         "log a year",
         1095,
         "Jegadeesh & Livnat 2006",
@@ -361,14 +229,31 @@ FEATURES = (
         ranked=True,
     ),
     Feature(
-        "return_on_equity",
+        "gross_margin",
         "fundamental",
-        "Net income of four quarters / equity, within +-5",
+        "Gross profit / revenue, both of four quarters, within +-5",
         "fraction",
         635,
         "Novy-Marx 2013",
-        return_on_equity,
-        needs=("fundamentals.net_income", "fundamentals.equity"),
+        gross_margin,
+        needs=(
+            "fundamentals.gross_profit",
+            "fundamentals.revenue",
+        ),
+        ranked=True,
+    ),
+    Feature(
+        "operating_margin",
+        "fundamental",
+        "Operating income / revenue, both of four quarters, within +-5",
+        "fraction",
+        635,
+        "Soliman 2008",
+        operating_margin,
+        needs=(
+            "fundamentals.operating_income",
+            "fundamentals.revenue",
+        ),
         ranked=True,
     ),
     Feature(
@@ -379,7 +264,39 @@ FEATURES = (
         635,
         "Soliman 2008",
         net_margin,
-        needs=("fundamentals.net_income", "fundamentals.revenue"),
+        needs=(
+            "fundamentals.net_income",
+            "fundamentals.revenue",
+        ),
+        ranked=True,
+    ),
+    Feature(
+        "return_on_equity",
+        "fundamental",
+        "Net income of four quarters / equity, within +-5",
+        "fraction",
+        635,
+        "Haugen & Baker 1996",
+        return_on_equity,
+        needs=(
+            "fundamentals.net_income",
+            "fundamentals.equity",
+        ),
+        ranked=True,
+    ),
+    Feature(
+        "accruals",
+        "fundamental",
+        "(Net income - operating cash flow, both of four quarters) / total assets",
+        "fraction",
+        635,
+        "Sloan 1996; Hribar & Collins 2002",
+        accruals,
+        needs=(
+            "fundamentals.net_income",
+            "fundamentals.operating_cf",
+            "fundamentals.total_assets",
+        ),
         ranked=True,
     ),
     Feature(

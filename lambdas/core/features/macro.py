@@ -1,11 +1,18 @@
-"""Features of the state of the market as a whole; lags of publication are those of `Market.macro`."""
+"""Features of the state of the market as a whole, and how each symbol moves with it.
+
+What is the same for all symbols of a date cannot tell them apart; the betas can. Lags of publication are those of
+`Market.macro`.
+"""
 
 from __future__ import annotations
+
+from functools import partial
 
 import numpy as np
 import pandas as pd
 
-from lambdas.core.features.feature import Feature, Market, change, slope_and_residual
+from lambdas.core.features.exposures import beta_beside_market
+from lambdas.core.features.feature import Feature, Market, change, difference
 from lambdas.core.market_data.panel import FloatArray
 
 
@@ -19,33 +26,53 @@ def vix_percentile_252(market: Market) -> FloatArray:
     return np.asarray(pd.DataFrame(market.macro("vix")).rolling(252, min_periods=126).rank(method="max", pct=True))
 
 
-def vix_change_21(market: Market) -> FloatArray:
-    """Logarithmic change of the VIX over 21 sessions."""
-    return np.log1p(change(market.macro("vix"), 21))
+def vix_change(market: Market, sessions: int) -> FloatArray:
+    """Logarithmic change of the VIX."""
+    return np.log1p(change(market.macro("vix"), sessions))
+
+
+def curve(market: Market, short: str) -> FloatArray:
+    """Ten-year Treasury yield less a shorter one, both of the session before."""
+    return market.macro("ust10y") - market.macro(short)
+
+
+def curve_change(market: Market, short: str, sessions: int) -> FloatArray:
+    """Change of the slope of the curve up to the session before."""
+    return difference(curve(market, short), sessions)
+
+
+def dollar_change(market: Market, sessions: int) -> FloatArray:
+    """Relative change of the dollar index up to the session before."""
+    return change(market.macro("dxy"), sessions)
 
 
 def vix_beta_252(market: Market) -> FloatArray:
-    """Slope of a symbol's daily returns on daily logarithmic changes of the VIX over 252 sessions."""
-    return slope_and_residual(market.returns, np.log1p(change(market.macro("vix"), 1)))[0]
+    """Slope of daily returns on log changes of the VIX, beside SPY."""
+    return beta_beside_market(market, vix_change(market, 1))
 
 
-def curve_10y_3m(market: Market) -> FloatArray:
-    """Ten-year less three-month Treasury yield of the session before."""
-    return market.macro("ust10y") - market.macro("ust3m")
+def curve_beta_252(market: Market) -> FloatArray:
+    """Slope of daily returns on changes of the curve between 3 months and 10 years, beside SPY."""
+    return beta_beside_market(market, curve_change(market, "ust3m", 1))
 
 
-def curve_10y_2y(market: Market) -> FloatArray:
-    """Ten-year less two-year Treasury yield of the session before."""
-    return market.macro("ust10y") - market.macro("ust2y")
-
-
-def dollar_change_63(market: Market) -> FloatArray:
-    """Relative change of the dollar index over 63 sessions up to the session before."""
-    return change(market.macro("dxy"), 63)
+def dollar_beta_252(market: Market) -> FloatArray:
+    """Slope of daily returns on changes of the dollar index, beside SPY."""
+    return beta_beside_market(market, dollar_change(market, 1))
 
 
 FEATURES = (
-    Feature("vix_level", "macro", "Close of the VIX", "points", 0, "Whaley 2000", vix_level, needs=("macro.vix",)),
+    Feature(
+        "vix_level",
+        "macro",
+        "Close of the VIX",
+        "points",
+        0,
+        "Whaley 2000",
+        vix_level,
+        needs=("macro.vix",),
+        market_wide=True,
+    ),
     Feature(
         "vix_percentile_252",
         "macro",
@@ -55,6 +82,7 @@ FEATURES = (
         "Whaley 2000",
         vix_percentile_252,
         needs=("macro.vix",),
+        market_wide=True,
     ),
     Feature(
         "vix_change_21",
@@ -63,19 +91,9 @@ FEATURES = (
         "log",
         21,
         "Whaley 2000",
-        vix_change_21,
+        partial(vix_change, sessions=21),
         needs=("macro.vix",),
-    ),
-    Feature(
-        "vix_beta_252",
-        "macro",
-        "Slope of daily returns on log changes of the VIX over 252 sessions",
-        "1",
-        253,
-        "Ang, Hodrick, Xing & Zhang 2006",
-        vix_beta_252,
-        needs=("macro.vix",),
-        ranked=True,
+        market_wide=True,
     ),
     Feature(
         "curve_10y_3m",
@@ -84,8 +102,20 @@ FEATURES = (
         "percentage points",
         1,
         "Estrella & Mishkin 1998",
-        curve_10y_3m,
+        partial(curve, short="ust3m"),
         needs=("macro.ust10y", "macro.ust3m"),
+        market_wide=True,
+    ),
+    Feature(
+        "curve_10y_3m_change_63",
+        "macro",
+        "Change of curve_10y_3m over 63 sessions",
+        "percentage points",
+        64,
+        "Estrella & Mishkin 1998",
+        partial(curve_change, short="ust3m", sessions=63),
+        needs=("macro.ust10y", "macro.ust3m"),
+        market_wide=True,
     ),
     Feature(
         "curve_10y_2y",
@@ -94,8 +124,20 @@ FEATURES = (
         "percentage points",
         1,
         "Fama & French 1989",
-        curve_10y_2y,
+        partial(curve, short="ust2y"),
         needs=("macro.ust10y", "macro.ust2y"),
+        market_wide=True,
+    ),
+    Feature(
+        "curve_10y_2y_change_63",
+        "macro",
+        "Change of curve_10y_2y over 63 sessions",
+        "percentage points",
+        64,
+        "Fama & French 1989",
+        partial(curve_change, short="ust2y", sessions=63),
+        needs=("macro.ust10y", "macro.ust2y"),
+        market_wide=True,
     ),
     Feature(
         "dollar_change_63",
@@ -104,7 +146,41 @@ FEATURES = (
         "fraction",
         64,
         "Lustig, Roussanov & Verdelhan 2011",
-        dollar_change_63,
+        partial(dollar_change, sessions=63),
         needs=("macro.dxy",),
+        market_wide=True,
+    ),
+    Feature(
+        "vix_beta_252",
+        "macro",
+        "Slope of daily returns on log changes of the VIX, beside SPY, over 252 sessions",
+        "1",
+        253,
+        "Ang, Hodrick, Xing & Zhang 2006",
+        vix_beta_252,
+        needs=("macro.vix",),
+        ranked=True,
+    ),
+    Feature(
+        "curve_beta_252",
+        "macro",
+        "Slope of daily returns on changes of curve_10y_3m, beside SPY, over 252 sessions",
+        "fraction for a point",
+        254,
+        "Chen, Roll & Ross 1986",
+        curve_beta_252,
+        needs=("macro.ust10y", "macro.ust3m"),
+        ranked=True,
+    ),
+    Feature(
+        "dollar_beta_252",
+        "macro",
+        "Slope of daily returns on changes of the dollar index, beside SPY, over 252 sessions",
+        "1",
+        254,
+        "Jorion 1990",
+        dollar_beta_252,
+        needs=("macro.dxy",),
+        ranked=True,
     ),
 )

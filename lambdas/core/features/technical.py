@@ -5,13 +5,16 @@ from __future__ import annotations
 from functools import partial
 
 import numpy as np
-import pandas as pd
 
-from lambdas.core.features.feature import Feature, Market, change, rolling, shifted
-from lambdas.core.market_data.panel import FloatArray
+from lambdas.core.features.exposures import market_beta
+from lambdas.core.features.feature import Feature, Market, change, difference, shifted
+from lambdas.core.features.windows import Rolling, smoothed
+from lambdas.core.market_data.panel import BoolArray, FloatArray
 
 _ANNUAL = float(np.sqrt(252.0))
 _VOLUME = ("prices.volume",)
+_NO_BAND = 1e-6
+"""A deviation below this share of the price is rounding: the price did not move."""
 
 
 def rsi(market: Market, window: int = 14) -> FloatArray:
@@ -19,48 +22,55 @@ def rsi(market: Market, window: int = 14) -> FloatArray:
 
     Sessions without a price are skipped; the change is then that from the last price there was.
     """
-    price = market.price
-    result = np.full(price.shape, np.nan)
-    last = np.full(price.shape[1], np.nan)
-    gain, loss = np.zeros(price.shape[1]), np.zeros(price.shape[1])
-    seen = np.zeros(price.shape[1])
-    for row in range(len(price)):
-        step = price[row] - last
-        counted = ~np.isnan(step)
-        seen += counted
-        weight = 1.0 / np.clip(seen, 1.0, window)  # A running mean first, Wilder's smoothing from `window` on.
-        gain = np.where(counted, gain + weight * (np.maximum(step, 0.0) - gain), gain)
-        loss = np.where(counted, loss + weight * (np.maximum(-step, 0.0) - loss), loss)
-        last = np.where(np.isnan(price[row]), last, price[row])
-        total = gain + loss
-        ready = counted & (seen >= window) & (total > 0.0)
-        result[row, ready] = 100.0 * gain[ready] / total[ready]
-    return result
+    price, rolling = market.price, market.rolling_price
+    steps = _steps(price, rolling.known)
+    n_symbols = price.shape[1]
+    both = np.empty((len(price), 2 * n_symbols))
+    np.maximum(steps, 0.0, out=both[:, :n_symbols])
+    np.maximum(-steps, 0.0, out=both[:, n_symbols:])
+    mean = smoothed(both, 1.0 / np.arange(1.0, window + 1.0)[:, np.newaxis])
+    gain, loss = mean[:, :n_symbols], mean[:, n_symbols:]
+    total = gain + loss
+    ready = rolling.known & (rolling.count(len(price)) > window) & (total > 0.0)
+    return 100.0 * gain / np.where(ready, total, np.nan)
+
+
+def _steps(price: FloatArray, known: BoolArray) -> FloatArray:
+    """Change from the last price there was; NaN where there is no price, or none before."""
+    steps = difference(price, 1)
+    first = known.argmax(axis=0)
+    resumed = known[1:] & ~known[:-1] & (np.arange(1, len(known))[:, np.newaxis] > first)
+    columns = np.flatnonzero(resumed.any(axis=0))
+    if len(columns):
+        last = smoothed(price[:, columns], np.ones((1, 1)))  # All the weight on the newest: the last price.
+        steps[:, columns] = price[:, columns] - shifted(np.where(last > 0.0, last, np.nan), 1)
+    return steps
 
 
 def macd_histogram(market: Market) -> FloatArray:
     """MACD (12, 26) less its signal line (9), as a share of the price."""
-    frame = pd.DataFrame(market.price)
-
-    def average(values: pd.DataFrame, span: int) -> pd.DataFrame:
-        return values.ewm(span=span, adjust=False, ignore_na=True).mean()
-
-    macd = average(frame, 12) - average(frame, 26)
-    histogram = ((macd - average(macd, 9)) / frame).to_numpy()
-    enough = np.cumsum(~np.isnan(market.price), axis=0) >= 26 + 9
-    return np.where(enough, histogram, np.nan)
+    price = market.price
+    n_symbols = price.shape[1]
+    weights = np.repeat([[1.0, 1.0], [2.0 / 13.0, 2.0 / 27.0]], n_symbols, axis=1)
+    averages = smoothed(np.hstack([price, price]), weights)
+    macd = averages[:, :n_symbols] - averages[:, n_symbols:]
+    np.copyto(macd, np.nan, where=~market.rolling_price.known)
+    macd -= smoothed(macd, np.array([[1.0], [0.2]]))
+    macd /= price
+    np.copyto(macd, np.nan, where=market.rolling_price.count(len(price)) < 26 + 9)
+    return macd
 
 
 def bollinger_percent_b(market: Market, window: int = 20) -> FloatArray:
     """Place of the price between the bands: 0 at the lower, 1 at the upper one (two population deviations)."""
-    mean, deviation = rolling(market.price, window, "mean"), rolling(market.price, window, "std", ddof=0)
-    # A price that did not move has no band; the sum of rounding errors is no deviation either.
-    return (market.price - mean + 2.0 * deviation) / np.where(deviation > 1e-9 * mean, 4.0 * deviation, np.nan)
+    mean, deviation = market.rolling_price.mean_and_deviation(window, ddof=0)
+    np.copyto(deviation, np.nan, where=deviation <= _NO_BAND * mean)
+    return (market.price - mean) / (4.0 * deviation) + 0.5
 
 
 def price_to_average(market: Market, window: int) -> FloatArray:
     """Price over its mean of `window` sessions, less one."""
-    return market.price / rolling(market.price, window, "mean") - 1.0
+    return market.price / market.rolling_price.mean(window) - 1.0
 
 
 def momentum(market: Market, window: int) -> FloatArray:
@@ -78,46 +88,60 @@ def reversal_5(market: Market) -> FloatArray:
     return -change(market.price, 5)
 
 
-def volatility_21(market: Market) -> FloatArray:
-    """Annualised standard deviation of daily log returns over 21 sessions."""
-    return rolling(np.log1p(market.returns), 21, "std", ddof=1) * _ANNUAL
+def volatility(market: Market, window: int) -> FloatArray:
+    """Annualised standard deviation of daily log returns over `window` sessions."""
+    return market.rolling_log_returns.mean_and_deviation(window, ddof=1)[1] * _ANNUAL
+
+
+def range_volatility_21(market: Market) -> FloatArray:
+    """Annualised volatility that the daily ranges of 21 sessions imply."""
+    prices = market.dataset.prices
+    squares = Rolling(np.square(np.log(prices.high / prices.low))).mean(21)
+    return np.asarray(np.sqrt(squares / (4.0 * np.log(2.0))) * _ANNUAL)
+
+
+def overnight_return_21(market: Market) -> FloatArray:
+    """Logarithmic return from closes to the next opens, summed over 21 sessions."""
+    prices = market.dataset.prices
+    intraday = np.log(prices.close / prices.open)
+    return Rolling(np.log1p(market.returns) - intraday).sum(21)
 
 
 def volume_ratio(market: Market) -> FloatArray:
     """Volume over its mean of the last 20 sessions."""
-    mean = rolling(market.volume, 20, "mean")
+    mean = Rolling(market.volume).mean(20)
     return market.volume / np.where(mean > 0.0, mean, np.nan)
 
 
 def dollar_volume_63(market: Market) -> FloatArray:
     """Decimal logarithm of the mean value traded a session over 63 sessions."""
-    mean = rolling(market.close * market.volume, 63, "mean")
+    mean = Rolling(market.close * market.volume).mean(63)
     return np.log10(np.where(mean > 0.0, mean, np.nan))
 
 
 def distance_from_high_252(market: Market) -> FloatArray:
     """Price over its highest close of 252 sessions, less one: 0 at a new high."""
-    return market.price / rolling(market.price, 252, "max") - 1.0
+    return market.price / market.rolling_price.maximum(252) - 1.0
 
 
 def max_return_21(market: Market) -> FloatArray:
     """Largest daily return of 21 sessions."""
-    return rolling(market.returns, 21, "max")
+    return market.rolling_returns.maximum(21)
 
 
 def skewness_63(market: Market) -> FloatArray:
     """Skewness of daily returns over 63 sessions."""
-    return rolling(market.returns, 63, "skew")
+    return market.rolling_returns.skewness(63)
 
 
 def beta_252(market: Market) -> FloatArray:
     """Slope of daily returns on those of SPY over 252 sessions."""
-    return market.slope_and_residual[0]
+    return market_beta(market)[0]
 
 
 def idiosyncratic_volatility_252(market: Market) -> FloatArray:
     """Annualised deviation of what SPY does not explain of daily returns over 252 sessions."""
-    return market.slope_and_residual[1] * _ANNUAL
+    return market_beta(market)[1] * _ANNUAL
 
 
 FEATURES = (
@@ -210,6 +234,16 @@ FEATURES = (
         ranked=True,
     ),
     Feature(
+        "momentum_252",
+        "technical",
+        "Total return over 252 sessions",
+        "fraction",
+        252,
+        "Jegadeesh & Titman 1993",
+        partial(momentum, window=252),
+        ranked=True,
+    ),
+    Feature(
         "reversal_5",
         "technical",
         "Total return over 5 sessions, sign changed",
@@ -226,7 +260,39 @@ FEATURES = (
         "fraction a year",
         22,
         "Ang, Hodrick, Xing & Zhang 2006",
-        volatility_21,
+        partial(volatility, window=21),
+        ranked=True,
+    ),
+    Feature(
+        "volatility_252",
+        "technical",
+        "Standard deviation of daily log returns over 252 sessions, times sqrt(252)",
+        "fraction a year",
+        253,
+        "Blitz & van Vliet 2007",
+        partial(volatility, window=252),
+        ranked=True,
+    ),
+    Feature(
+        "range_volatility_21",
+        "technical",
+        "sqrt(mean of log(high / low)^2 over 21 sessions / (4 log 2)), times sqrt(252)",
+        "fraction a year",
+        21,
+        "Parkinson 1980",
+        range_volatility_21,
+        needs=("prices.high", "prices.low"),
+        ranked=True,
+    ),
+    Feature(
+        "overnight_return_21",
+        "technical",
+        "Sum over 21 sessions of the log return from the close before to the open",
+        "log",
+        22,
+        "Lou, Polk & Skouras 2019",
+        overnight_return_21,
+        needs=("prices.open",),
         ranked=True,
     ),
     Feature(

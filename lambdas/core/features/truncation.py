@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from lambdas.core.errors import InvalidInputError, LookAheadError
-from lambdas.core.features.build import build_features
+from lambdas.core.features.build import FeatureSet, build_features
 from lambdas.core.features.feature import LAGGED_MACRO, Feature
 from lambdas.core.features.registry import FEATURES
 from lambdas.core.market_data.dataset import cut_dataset
@@ -50,7 +50,10 @@ def information_at_close(dataset: MarketDataset, day: dt.date) -> MarketDataset:
 
 
 def check_truncation(
-    dataset: MarketDataset, dates: Iterable[dt.date], features: Sequence[Feature] = FEATURES
+    dataset: MarketDataset,
+    dates: Iterable[dt.date],
+    features: Sequence[Feature] = FEATURES,
+    built: FeatureSet | None = None,
 ) -> list[Difference]:
     """Recompute the features of each date from what was known at its close, and compare.
 
@@ -61,6 +64,8 @@ def check_truncation(
         Sessions of the data set.
     features : sequence of Feature
         By default all of the registry.
+    built : FeatureSet, optional
+        What `features` are from all of `dataset`, if they have been built already.
 
     Returns
     -------
@@ -72,7 +77,7 @@ def check_truncation(
     InvalidInputError
         If a date is no session of the data set.
     """
-    whole = build_features(dataset, features)
+    whole = built or build_features(dataset, features)
     differences = []
     for day in dates:
         row = int(whole.sessions.get_indexer(pd.DatetimeIndex([pd.Timestamp(day)]))[0])
@@ -100,10 +105,13 @@ def check_truncation(
 
 
 def assert_no_look_ahead(
-    dataset: MarketDataset, dates: Iterable[dt.date], features: Sequence[Feature] = FEATURES
+    dataset: MarketDataset,
+    dates: Iterable[dt.date],
+    features: Sequence[Feature] = FEATURES,
+    built: FeatureSet | None = None,
 ) -> None:
     """Raise `LookAheadError` that names the features, the first place and both values, if any feature looks ahead."""
-    differences = check_truncation(dataset, dates, features)
+    differences = check_truncation(dataset, dates, features, built)
     if differences:
         names = ", ".join(sorted({difference.feature for difference in differences}))
         raise LookAheadError(

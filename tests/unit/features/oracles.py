@@ -45,8 +45,20 @@ def returns(price: list[float]) -> list[float]:
     return [after / before - 1.0 for before, after in itertools.pairwise(price)]
 
 
-def volatility(price: list[float]) -> float:
-    return statistics.stdev([math.log(1.0 + step) for step in returns(price)[-21:]]) * math.sqrt(252)
+def volatility(price: list[float], window: int) -> float:
+    return statistics.stdev([math.log(1.0 + step) for step in returns(price)[-window:]]) * math.sqrt(252)
+
+
+def parkinson(high: list[float], low: list[float]) -> float:
+    """Parkinson 1980: the variance of a session is log(high / low) ** 2 / (4 log 2)."""
+    variances = [math.log(top / bottom) ** 2 / (4 * math.log(2)) for top, bottom in zip(high, low, strict=True)]
+    return math.sqrt(252 * statistics.fmean(variances))
+
+
+def overnight(price: list[float], close: list[float], opened: list[float]) -> float:
+    """Log of the adjusted open over the adjusted close before it, added up."""
+    adjusted = [o * p / c for o, p, c in zip(opened, price, close, strict=True)]
+    return sum(math.log(now / before) for before, now in zip(price[-22:-1], adjusted[-21:], strict=True))
 
 
 def beta(price: list[float], spy: list[float]) -> float:
@@ -73,8 +85,12 @@ TECHNICAL = {
     "momentum_21": lambda bar: bar.price[-1] / bar.price[-22] - 1,
     "momentum_63": lambda bar: bar.price[-1] / bar.price[-64] - 1,
     "momentum_126": lambda bar: bar.price[-1] / bar.price[-127] - 1,
+    "momentum_252": lambda bar: bar.price[-1] / bar.price[-253] - 1,
     "reversal_5": lambda bar: 1 - bar.price[-1] / bar.price[-6],
-    "volatility_21": lambda bar: volatility(bar.price),
+    "volatility_21": lambda bar: volatility(bar.price, 21),
+    "volatility_252": lambda bar: volatility(bar.price, 252),
+    "range_volatility_21": lambda bar: parkinson(bar.high[-21:], bar.low[-21:]),
+    "overnight_return_21": lambda bar: overnight(bar.price, bar.close, bar.open),
     "distance_from_high_252": lambda bar: bar.price[-1] / max(bar.price[-252:]) - 1,
     "beta_252": lambda bar: beta(bar.price, bar.spy),
     "idiosyncratic_volatility_252": lambda bar: idiosyncratic_volatility(bar.price, bar.spy),

@@ -85,23 +85,6 @@ def test_other_figures_wait_for_the_filing(at):
     assert at("asset_growth", "2018-05-04") == pytest.approx(1300 / 1000 - 1)
 
 
-def test_a_trend_is_the_mean_of_yearly_growths():
-    """Of the four newest quarters only the last two have a quarter a year before; with a year more, all have."""
-    rows = [
-        quarter(
-            f"{2016 + number // 4}-{end}", None, f"{2016 + number // 4}-{filed}", None, revenue=100.0 * 1.02**number
-        )
-        for number in range(8)
-        for end, filed in [[("03-31", "05-01"), ("06-30", "08-01"), ("09-30", "11-01"), ("12-31", "12-31")][number % 4]]
-    ]
-    rows[3]["filed"], rows[7]["filed"] = "2017-02-01", "2018-02-01"
-    at = features_of(rows)
-    growth = 4 * np.log(1.02)
-    assert np.isnan(at("revenue_trend", "2017-10-31"))  # Two growths: not enough.
-    assert at("revenue_trend", "2017-11-02") == pytest.approx(growth, rel=1e-5)
-    assert at("revenue_trend", "2018-02-02") == pytest.approx(growth, rel=1e-5)
-
-
 def test_the_surprise_is_over_the_price_before_the_release():
     price = np.full((len(SESSIONS), 1), 50.0)
     price[SESSIONS.get_loc("2018-04-25") :] = 60.0

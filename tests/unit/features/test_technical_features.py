@@ -5,14 +5,12 @@ from types import SimpleNamespace
 
 import numpy as np
 import oracles
-import pandas as pd
 import pytest
 
 from lambdas.core.features import FEATURES, build_features
 from lambdas.core.features.feature import Feature, Market
 from lambdas.core.market_data.calendar import sessions_in
 from lambdas.core.market_data.panel import MarketDataset, PricePanel
-from lambdas.core.market_data.sources import SimulatedSource
 
 FIRST = dt.date(2016, 1, 4)
 
@@ -38,7 +36,11 @@ def market() -> MarketDataset:
     random = np.random.default_rng(1)
     price = 50 * np.exp(random.normal(0.0003, 0.02, (330, 4)).cumsum(axis=0))
     close = price * np.linspace(1.05, 1.0, 330)[:, np.newaxis]
-    return dataset_of(price, close=close, volume=random.lognormal(10, 1, (330, 4)).round())
+    opened = close * np.exp(random.normal(0, 0.005, close.shape))
+    high = np.maximum(close, opened) * np.exp(random.exponential(0.004, close.shape))
+    low = np.minimum(close, opened) * np.exp(-random.exponential(0.004, close.shape))
+    volume = random.lognormal(10, 1, close.shape).round()
+    return dataset_of(price, close=close, open=opened, high=high, low=low, volume=volume)
 
 
 @pytest.mark.parametrize("name", oracles.TECHNICAL)
@@ -47,11 +49,11 @@ def test_equals_the_slow_version(name, market):
     spy = market.benchmarks.adj_close[:, 0]
     for row in (260, 299, 329):
         for column in range(4):
+            fields = {name: getattr(market.prices, name) for name in ("open", "high", "low", "close", "volume")}
             bar = SimpleNamespace(
                 price=list(market.prices.adj_close[: row + 1, column]),
-                close=list(market.prices.close[: row + 1, column]),
-                volume=list(market.prices.volume[: row + 1, column]),
                 spy=list(spy[: row + 1]),
+                **{name: list(values[: row + 1, column]) for name, values in fields.items()},
             )
             assert computed[row, column] == pytest.approx(oracles.TECHNICAL[name](bar), rel=2e-5, abs=1e-6), (
                 row,
@@ -93,7 +95,7 @@ def test_free_of_the_level_of_prices(feature: Feature, market):
     prices = market.prices
     factor = np.array([0.1, 1.0, 3.0, 40.0])
     scaled = PricePanel(
-        prices.sessions, prices.symbols, prices.open, prices.high, prices.low,
+        prices.sessions, prices.symbols, prices.open * factor, prices.high * factor, prices.low * factor,
         prices.close * factor, prices.adj_close * factor, prices.volume / factor,
     )  # fmt: skip
     here = build_features(market, [feature]).of(feature.name)
@@ -122,78 +124,6 @@ def test_a_price_that_does_not_move_has_neither_bands_nor_strength():
     assert features.of("macd_histogram")[50, 0] == pytest.approx(0.0, abs=1e-9)
 
 
-def test_ranks_are_those_of_the_symbols_of_the_day(market):
-    dataset = SimulatedSource(n_symbols=25, first=dt.date(2017, 1, 3)).market().dataset
-    features = build_features(dataset)
-    ranked = [name.removesuffix("_rank") for name in features.names if name.endswith("_rank")]
-    assert len(ranked) > 20
-    for name in ranked:
-        for row in (100, 400, 600):
-            values = pd.Series(features.of(name)[row])
-            expected = (values.rank() - 0.5) / values.count() - 0.5
-            np.testing.assert_allclose(features.of(f"{name}_rank")[row], expected, atol=1e-6)
-
-
-def test_ties_share_a_rank_and_the_missing_have_none():
-    from lambdas.core.features.build import ranks
-
-    values = np.array([[3.0, 1.0, np.nan, 3.0], [np.nan, np.nan, np.nan, 7.0], [np.nan] * 4], dtype=np.float32)
-    np.testing.assert_allclose(
-        ranks(values), [[1 / 6, -1 / 3, np.nan, 1 / 6], [np.nan, np.nan, np.nan, 0.0], [np.nan] * 4], atol=1e-7
-    )
-
-
-def test_sector_and_macro_features_from_their_definitions():
-    dataset = SimulatedSource(n_symbols=18, first=dt.date(2017, 1, 3)).market().dataset
-    features, sessions = build_features(dataset), dataset.sessions
-    price = pd.DataFrame(dataset.prices.adj_close, sessions, list(dataset.prices.symbols))
-    spy = pd.Series(dataset.benchmarks.adj_close[:, dataset.benchmarks.symbols.index("SPY")], sessions)
-    sector = dataset.securities.set_index("symbol")["sector"]
-    row = 700
-    column = int(np.flatnonzero(price.iloc[row].notna())[0])
-    symbol = dataset.prices.symbols[column]
-    peers = [name for name in price if sector[name] == sector[symbol]]
-    daily = [
-        np.nanmean([price[peer].iloc[day] / price[peer].iloc[day - 1] - 1 for peer in peers]) for day in range(638, 701)
-    ]
-    of_sector = np.prod(1 + np.array(daily)) - 1
-    assert features.of("sector_strength_63")[row, column] == pytest.approx(
-        of_sector - (spy.iloc[700] / spy.iloc[637] - 1), rel=1e-4
-    )
-    own = price[symbol].iloc[700] / price[symbol].iloc[637] - 1
-    assert features.of("symbol_against_sector_63")[row, column] == pytest.approx(own - of_sector, rel=1e-4)
-
-    macro = dataset.macro.set_index("date").ffill()
-    assert features.of("vix_level")[row, column] == pytest.approx(macro["vix"].iloc[700], rel=1e-6)
-    assert features.of("vix_change_21")[row, column] == pytest.approx(
-        np.log(macro["vix"].iloc[700] / macro["vix"].iloc[679]), rel=1e-4
-    )
-    last_year = macro["vix"].iloc[449:701]
-    assert features.of("vix_percentile_252")[row, column] == pytest.approx(
-        (last_year <= last_year.iloc[-1]).mean(), rel=1e-5
-    )
-    # Yields and the dollar of the session before.
-    assert features.of("curve_10y_3m")[row, column] == pytest.approx(
-        (macro["ust10y"] - macro["ust3m"]).iloc[699], abs=1e-5
-    )
-    assert features.of("curve_10y_2y")[row, column] == pytest.approx(
-        (macro["ust10y"] - macro["ust2y"]).iloc[699], abs=1e-5
-    )
-    assert features.of("dollar_change_63")[row, column] == pytest.approx(
-        macro["dxy"].iloc[699] / macro["dxy"].iloc[636] - 1, rel=1e-4
-    )
-    moves, own_moves = np.diff(np.log(macro["vix"].iloc[448:701])), price[symbol].pct_change().iloc[449:701]
-    assert features.of("vix_beta_252")[row, column] == pytest.approx(np.polyfit(moves, own_moves, 1)[0], rel=1e-3)
-
-
-def test_what_cannot_be_computed_is_absent_and_no_error(market):
-    bare = build_features(dataset_of(market.prices.adj_close))
-    assert set(bare.families.values()) == {"technical"}
-    assert "volume_ratio" not in bare.names
-    assert "rsi_14" in bare.names
-    assert bare.values.dtype == np.float32
-
-
 def test_every_feature_is_declared_once_and_fully():
     names = [feature.name for feature in FEATURES]
     assert len(set(names)) == len(names)
@@ -208,7 +138,7 @@ def test_every_feature_is_declared_once_and_fully():
 def test_values_are_finite_or_missing_on_real_data(shared_data):
     from lambdas.core.market_data.dataset import read_dataset
 
-    dataset = read_dataset(shared_data, symbols=["AAPL", "BAC", "GE", "TSLA", "XOM"])
+    dataset = read_dataset(shared_data, symbols=["AAPL", "BAC", "GE", "TSLA", "XOM", "MCD"])
     features = build_features(dataset)
     assert not np.isinf(features.values).any()
     assert (np.isnan(features.values).all(axis=(0, 1)) == np.zeros(len(features.names), bool)).all()
