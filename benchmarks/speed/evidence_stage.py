@@ -41,11 +41,13 @@ def main() -> None:
             settings=of,
             n_trials=N_CANDIDATES,
             trials=alike(candidates, N_CANDIDATES),
+            returns=candidates[:, 0],
+            holdout_sessions=62,
         )
 
     prices = np.exp(np.cumsum(random.normal(0.0003, 0.01, (N_SESSIONS, N_SYMBOLS)), axis=0))
     stages = {
-        "bounds of hit rate, skill, active return and Sharpe ratio, PSR, DSR": lambda: bounds(settings),
+        "bounds of every gate metric, PSR, DSR": lambda: bounds(settings),
         "PBO": lambda: overfitting.probability_of_overfitting(candidates),
         "SPA": lambda: overfitting.superior_predictive_ability(market, candidates, HORIZON, draws=DRAWS),
         "1,000 random portfolios": lambda: random_portfolios.simulate_random_portfolios(

@@ -165,7 +165,13 @@ def market_gate(holdout: PortfolioMetrics, evidence: Evidence, gates: GateSettin
         Of the pooled series, holdout included.
     gates : GateSettings
     """
-    ahead = check("market_outperformance", holdout.market_outperformance.get(MARKET), ">", gates.market_outperformance)
+    ahead = check(
+        "market_outperformance",
+        holdout.market_outperformance.get(MARKET),
+        ">",
+        gates.market_outperformance,
+        bound=evidence.holdout_outperformance_lower,
+    )
     active = check(
         "active_return_lower", evidence.active_return_lower, ">", 0.0, "evidence", bound_of=evidence.active_return
     )
@@ -199,7 +205,9 @@ def risk_gate(trailing: PortfolioMetrics, evidence: Evidence, gates: GateSetting
     sharpe = check(
         "sharpe_ratio", trailing.sharpe_ratio, ">", gates.sharpe_ratio, bound=evidence.trailing_sharpe_ratio_lower
     )
-    fall = check("max_drawdown", trailing.max_drawdown, "<", gates.max_drawdown)
+    fall = check(
+        "max_drawdown", trailing.max_drawdown, "<", gates.max_drawdown, bound=evidence.trailing_max_drawdown_upper
+    )
     deflated = check("deflated_sharpe", evidence.deflated_sharpe, ">=", gates.deflated_sharpe, "evidence")
     sentence = (
         f"Over the last {trailing.n_sessions} sessions the Sharpe ratio "

@@ -100,6 +100,12 @@ class Evidence(Value):
     active_return_lower: FiniteOrNone = None
     sharpe_ratio_lower: FiniteOrNone = None
     trailing_sharpe_ratio_lower: FiniteOrNone = Field(default=None, description="Of the last 252 sessions alone.")
+    trailing_max_drawdown_upper: FiniteOrNone = Field(
+        default=None, description="Of the last 252 sessions: what few of their resampled courses exceed."
+    )
+    holdout_outperformance_lower: FiniteOrNone = Field(
+        default=None, description="Of `market_outperformance` against SPY in the holdout."
+    )
     probabilistic_sharpe: FiniteOrNone = Field(default=None, description="PSR against a Sharpe ratio of 0.")
     deflated_sharpe: FiniteOrNone = None
     effective_trials: FiniteOrNone = Field(default=None, description="Independent trials that `n_trials` are worth.")

@@ -289,7 +289,8 @@ def test_sentences_are_what_a_person_understands():
 def test_checks_carry_the_estimate_and_its_bound():
     proof = evidence(
         hit_rate_lower=0.59, matched_skill_lower=0.01, active_return=0.08, active_return_lower=NAN,
-        trailing_sharpe_ratio_lower=0.3, deflated_sharpe=0.97,
+        trailing_sharpe_ratio_lower=0.3, deflated_sharpe=0.97, holdout_outperformance_lower=-0.01,
+        trailing_max_drawdown_upper=0.21,
     )  # fmt: skip
     rate, skill = backtesting_gate(metrics(hit_rate=0.62), proof, GATES).checks
     assert (rate.value, rate.estimate, rate.bound, measured(rate), asked(rate)) == (
@@ -302,10 +303,11 @@ def test_checks_carry_the_estimate_and_its_bound():
     assert (skill.value, skill.estimate, skill.bound) == (0.01, 0.02, 0.01)
     assert (measured(skill), asked(skill)) == ("matched_skill", "lower > 0")
     ahead, active = market_gate(metrics(market_outperformance={"SPY": 0.03}), proof, GATES).checks
-    assert (ahead.estimate, ahead.bound) == (0.03, None)
+    assert (ahead.value, ahead.estimate, ahead.bound, ahead.passed) == (0.03, 0.03, -0.01, True)
     assert (active.value, active.estimate, active.bound, active.passed) == (None, 0.08, None, False)
     sharpe, fall, _ = risk_gate(metrics(sharpe_ratio=1.4, max_drawdown=0.1), proof, GATES).checks
-    assert (sharpe.estimate, sharpe.bound, fall.estimate, fall.bound) == (1.4, 0.3, 0.1, None)
+    assert (sharpe.estimate, sharpe.bound) == (1.4, 0.3)
+    assert (fall.value, fall.estimate, fall.bound, fall.passed) == (0.1, 0.1, 0.21, True)
     worse = deployment_gate([record("PASS")], champion(0.02), target_met=True, gates=GATES).checks[-1]
     assert (measured(worse), worse.estimate, worse.bound, asked(worse)) == (
         "champion_difference", -0.05, 0.02, "upper >= 0",

@@ -71,6 +71,21 @@ def sums_of_draws(bootstrap: Any, columns: FloatArray, draws: int) -> FloatArray
     return sums
 
 
+def resampled_drawdowns(returns: FloatArray, mean_block: int, draws: int, seed: int) -> FloatArray:
+    """Largest fall of each resampled course of daily returns, shape (draws,)."""
+    from arch.bootstrap import StationaryBootstrap
+
+    generator = StationaryBootstrap(mean_block, returns, seed=seed)
+    falls = np.empty(draws)
+    for begin in range(0, draws, _CHUNK):
+        course = np.ones((min(_CHUNK, draws - begin), len(returns) + 1))
+        for row in range(len(course)):
+            course[row, 1:] += returns[generator.update_indices()]
+        np.cumprod(course, axis=1, out=course)
+        falls[begin : begin + len(course)] = np.max(1.0 - course / np.maximum.accumulate(course, axis=1), axis=1)
+    return falls
+
+
 @cache
 def widening(n_sessions: int, mean_block: int, overlap: int, confidence: float) -> float:
     """How much farther from the estimate than its percentile a bound has to be.

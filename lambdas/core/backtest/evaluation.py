@@ -69,10 +69,11 @@ def evaluation_of(
     active = backtest.portfolio.returns - daily_returns(backtest.benchmarks[MARKET][first : last + 1])
     matured = backtest.matured[first : last + 1]
     trailing_first = max(first, last - SESSIONS_PER_YEAR)
+    holdout = None if holdout_first is None else backtest.session_of(holdout_first)
     return Evaluation(
         pooled=slice_metrics(backtest, first, last),
         trailing=slice_metrics(backtest, trailing_first, last),
-        holdout=None if holdout_first is None else slice_metrics(backtest, backtest.session_of(holdout_first), last),
+        holdout=None if holdout is None else slice_metrics(backtest, holdout, last),
         evidence=pooled_evidence(
             backtest.hits,
             matured,
@@ -83,6 +84,8 @@ def evaluation_of(
             n_trials=n_trials,
             trials=trials,
             trailing_sessions=last - trailing_first,
+            returns=backtest.portfolio.returns,
+            holdout_sessions=0 if holdout is None else last - holdout,
         ),
         by_fold=by_fold(backtest),
         by_year=by_year(backtest),

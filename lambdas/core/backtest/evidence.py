@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from lambdas.core.backtest.bootstrap import lower_bound, resampled_sums, widening
+from lambdas.core.backtest.bootstrap import lower_bound, resampled_drawdowns, resampled_sums, widening
 from lambdas.core.backtest.hits import HitsByDate
-from lambdas.core.backtest.metrics import NO_VARIATION, sharpe_ratio
+from lambdas.core.backtest.metrics import (
+    NO_VARIATION,
+    market_outperformance,
+    max_drawdown,
+    sharpe_ratio,
+)
 from lambdas.core.backtest.portfolio import SESSIONS_PER_YEAR
 from lambdas.core.backtest.sharpe_inference import (
     deflation,
@@ -35,6 +40,8 @@ def pooled_evidence(
     n_trials: int | None,
     trials: TrialEvidence | None = None,
     trailing_sessions: int = SESSIONS_PER_YEAR,
+    returns: FloatArray | None = None,
+    holdout_sessions: int = 0,
 ) -> Evidence:
     """Bounds and probabilities behind the point estimates of one simulation.
 
@@ -54,7 +61,11 @@ def pooled_evidence(
     trials : TrialEvidence, optional
         What the searches of the run looked at, see `deflation`.
     trailing_sessions : int
-        Sessions of the slice that the risk gate reads, whose Sharpe ratio has a bound of its own.
+        Sessions of the slice that the risk gate reads, whose Sharpe ratio and drawdown have bounds of their own.
+    returns : ndarray of shape (n_sessions,), optional
+        Daily net returns, of which a drawdown is made; without them it and the holdout have no bound.
+    holdout_sessions : int
+        Sessions at the end that are the holdout; 0 if there is none.
 
     Returns
     -------
@@ -78,6 +89,12 @@ def pooled_evidence(
         trailing_sharpe_ratio_lower=return_bounds(
             excess_returns[trailing], active_returns[trailing], horizon, settings
         )[1],
+        trailing_max_drawdown_upper=None if returns is None else drawdown_bound(returns[trailing], horizon, settings),
+        holdout_outperformance_lower=None
+        if returns is None or not holdout_sessions
+        else outperformance_bound(
+            returns[-holdout_sessions:], (returns - active_returns)[-holdout_sessions:], horizon, settings
+        ),
         probabilistic_sharpe=probabilistic_sharpe_of(excess_returns),
         deflated_sharpe=deflated and probabilistic_sharpe_of(excess_returns, deflated.expected_best),
         effective_trials=deflated and deflated.effective_trials,
@@ -133,6 +150,46 @@ def return_bounds(
         lower_bound(active, settings.confidence, annual_mean(active_returns), widen),
         lower_bound(sharpe * np.sqrt(SESSIONS_PER_YEAR), settings.confidence, sharpe_ratio(excess_returns), widen),
     )
+
+
+def outperformance_bound(
+    returns: FloatArray, market_returns: FloatArray, horizon: int, settings: EvidenceSettings
+) -> float | None:
+    """Lower bound of `market_outperformance` over these sessions; the two returns of a session stay together.
+
+    Returns
+    -------
+    float or None
+        None for fewer than two blocks of sessions.
+    """
+    n_sessions = len(returns)
+    if n_sessions < MIN_BLOCKS * horizon:
+        return None
+    logs = np.log1p(np.column_stack([returns, market_returns]))
+    resampled = resampled_sums(logs, horizon, settings.bootstrap_draws, BOOTSTRAP_SEED)
+    totals = np.expm1(np.vstack([logs.sum(axis=0), resampled]))
+    ahead = np.array([market_outperformance(own, market, n_sessions) for own, market in totals], dtype=np.float64)
+    widen = widening(n_sessions, horizon, 1, settings.confidence)
+    return lower_bound(ahead[1:], settings.confidence, float(ahead[0]), widen)
+
+
+def drawdown_bound(returns: FloatArray, horizon: int, settings: EvidenceSettings) -> float | None:
+    """Upper bound of the largest fall: what one in twenty resampled courses of these sessions exceeds (at 95 %).
+
+    A fall depends on the order of the returns, which the blocks keep for a horizon and no longer: a fall that took
+    longer is seen less often than it came. The bound is therefore never below the fall that was seen. It is not
+    widened: what is known of the variance of means does not hold for extremes.
+
+    Returns
+    -------
+    float or None
+        None for fewer than two blocks of sessions.
+    """
+    if len(returns) < MIN_BLOCKS * horizon:
+        return None
+    falls = resampled_drawdowns(returns, horizon, settings.bootstrap_draws, BOOTSTRAP_SEED)
+    seen = max_drawdown(np.concatenate([[1.0], np.cumprod(1.0 + returns)]))
+    return max(float(np.quantile(falls, settings.confidence)), seen)
 
 
 def annual_mean(daily: FloatArray) -> float | None:

@@ -14,6 +14,7 @@ from markets import NAN, make_panel, random_dataset
 
 from lambdas.core.backtest import metrics
 from lambdas.core.backtest.evaluation import evaluate_predictions, slice_metrics
+from lambdas.core.backtest.evidence import drawdown_bound, outperformance_bound
 from lambdas.core.backtest.run import run_backtest
 from lambdas.core.errors import InsufficientHistoryError, InvalidDatasetError, InvalidPredictionsError
 from lambdas.core.market_data.panel import MarketDataset
@@ -78,6 +79,31 @@ def test_the_slices_are_where_the_definitions_put_them(dataset, evaluation):
     assert (evaluation.holdout.first_session, evaluation.holdout.n_sessions) == (days[400], 29)
     assert (evaluation.trailing.first_session, evaluation.trailing.n_sessions) == (days[LAST - 252], 252)
     assert evaluation.series.equity[0] == evaluation.series.benchmarks["SPY"][0] == 1.0
+
+
+def test_every_number_that_a_gate_reads_has_its_bound_on_its_own_slice(evaluation):
+    """Holdout of 29 sessions with a horizon of 10: two blocks, so it has one."""
+    equity, spy = np.array(evaluation.series.equity), np.array(evaluation.series.benchmarks["SPY"])
+    own, market = equity[1:] / equity[:-1] - 1, spy[1:] / spy[:-1] - 1
+    evidence, settings = evaluation.evidence, SETTINGS.evidence
+    expected = outperformance_bound(own[-29:], market[-29:], 10, settings)
+    assert evidence.holdout_outperformance_lower == pytest.approx(expected, rel=1e-9)
+    assert evidence.holdout_outperformance_lower < evaluation.holdout.market_outperformance["SPY"]
+    assert evidence.trailing_max_drawdown_upper == pytest.approx(drawdown_bound(own[-252:], 10, settings), rel=1e-9)
+    assert evidence.trailing_max_drawdown_upper >= evaluation.trailing.max_drawdown
+    for name, estimate in (
+        ("hit_rate_lower", evaluation.pooled.hit_rate),
+        ("matched_skill_lower", evaluation.pooled.matched_skill),
+        ("active_return_lower", evidence.active_return),
+        ("trailing_sharpe_ratio_lower", evaluation.trailing.sharpe_ratio),
+    ):
+        assert getattr(evidence, name) < estimate, name
+
+
+def test_without_a_holdout_there_is_no_bound_of_it(dataset):
+    evidence = evaluate_predictions(dataset, predictions_for(dataset), SETTINGS, n_trials=1).evidence
+    assert evidence.holdout_outperformance_lower is None
+    assert evidence.trailing_max_drawdown_upper is not None
 
 
 def test_folds_tile_the_simulation(evaluation):

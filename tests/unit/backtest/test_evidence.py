@@ -13,7 +13,14 @@ from scipy.stats import kurtosis, norm, skew
 from scipy.stats import t as student
 
 from lambdas.core.backtest.bootstrap import lower_bound, resampled_sums, upper_bound, widening
-from lambdas.core.backtest.evidence import BOOTSTRAP_SEED, hit_rate_bounds, pooled_evidence, return_bounds
+from lambdas.core.backtest.evidence import (
+    BOOTSTRAP_SEED,
+    drawdown_bound,
+    hit_rate_bounds,
+    outperformance_bound,
+    pooled_evidence,
+    return_bounds,
+)
 from lambdas.core.backtest.hits import HitsByDate
 from lambdas.core.backtest.metrics import sharpe_ratio
 from lambdas.core.backtest.sharpe_inference import (
@@ -65,6 +72,45 @@ class TestBootstrap:
         estimate = statistics(excess, active)
         expected = estimate + widening(300, 21, 1, 0.95) * (np.quantile(slow, 0.05, axis=0) - estimate)
         assert_allclose(return_bounds(excess, active, 21, FEW), expected, rtol=1e-9)
+
+    @pytest.mark.parametrize("n_sessions", [62, 252, 400])
+    def test_the_bound_of_outperformance_equals_that_of_arch(self, n_sessions):
+        random = np.random.default_rng(n_sessions)
+        own, market = random.normal(0.001, 0.01, n_sessions), random.normal(0.0004, 0.009, n_sessions)
+        exponent = 252 / n_sessions if n_sessions > 252 else 1.0  # longer windows are annualised
+
+        def ahead(a, b):
+            return np.prod(1 + a) ** exponent - np.prod(1 + b) ** exponent
+
+        slow = StationaryBootstrap(21, own, market, seed=BOOTSTRAP_SEED).apply(ahead, 400)[:, 0]
+        estimate = ahead(own, market)
+        expected = estimate + widening(n_sessions, 21, 1, 0.95) * (np.quantile(slow, 0.05) - estimate)
+        assert outperformance_bound(own, market, 21, FEW) == pytest.approx(expected, rel=1e-9)
+
+    def test_the_bound_of_the_drawdown_equals_that_of_arch(self):
+        returns = np.random.default_rng(13).normal(0.001, 0.01, 252)
+
+        def fall(r):
+            worst, peak, value = 0.0, 1.0, 1.0
+            for step in r:
+                value *= 1 + step
+                peak = max(peak, value)
+                worst = max(worst, 1 - value / peak)
+            return worst
+
+        slow = StationaryBootstrap(21, returns, seed=BOOTSTRAP_SEED).apply(fall, 700)
+        settings = EvidenceSettings(bootstrap_draws=700)
+        assert drawdown_bound(returns, 21, settings) == pytest.approx(np.quantile(slow, 0.95), rel=1e-9)
+        assert fall(returns) < np.quantile(slow, 0.95)
+
+    def test_the_bound_of_the_drawdown_is_never_below_the_fall_that_was_seen(self):
+        """A fall that took a hundred sessions is cut up by blocks of five."""
+        returns = np.concatenate([np.full(100, 0.004), np.full(100, -0.004)]) + 1e-4
+        assert drawdown_bound(returns, 5, FEW) == pytest.approx(1 - (1 - 0.0039) ** 100, rel=1e-9)
+
+    def test_fewer_than_two_blocks_have_no_bound_of_drawdown_and_outperformance(self):
+        assert drawdown_bound(np.full(41, 0.01), 21, FEW) is None
+        assert outperformance_bound(np.full(41, 0.01), np.zeros(41), 21, FEW) is None
 
     def test_fewer_than_two_blocks_are_no_evidence(self):
         hits = counts(np.random.default_rng(3), 41)
