@@ -10,11 +10,12 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.models.course import Course, Measured, Meter, Store
+from lambdas.core.backtest.metrics import rank_ic_by_date
 from lambdas.core.market_data.panel import FloatArray
 from lambdas.core.models.ensemble import EnsembleModel, fit_candidate
 from lambdas.core.models.hyperparameters import LEARNER_NAMES, Hyperparameters
 from lambdas.core.models.importance import groups_by_family, groups_by_feature, rank_ic_drops
-from lambdas.core.models.learners import LearnerFactory, SharedRows, fit_learner
+from lambdas.core.models.learners import LearnerFactory, SharedRows, fit_learner, logits
 from lambdas.core.models.out_of_fold import failure_reason
 from lambdas.core.models.training_data import feature_rows
 from lambdas.core.models.tuning import TuningOutcome, tune_hyperparameters
@@ -99,11 +100,15 @@ def learners(course: Course, fold: FoldPlan, seed: int, names: tuple[str, ...] |
     probability["plain average"] = np.mean(fitted, axis=0)
     summed = {key: sum(part[key] for part in cost.values()) for key in ("cpu", "wall")}
     cost["plain average"] = {**summed, "peak_mb": max(part["peak_mb"] for part in cost.values())}
-    return Measured(
-        scores={name: grid_of(course, fold, place, values) for name, values in probability.items()},
-        cost=cost,
-        notes={"rounds": rounds, "failed": failed, "n_rows": len(data.y), "n_features": len(data.names)},
-    )
+    scores = {name: grid_of(course, fold, place, values) for name, values in probability.items()}
+    notes = {
+        "rounds": rounds,
+        "failed": failed,
+        "n_rows": len(data.y),
+        "n_features": len(data.names),
+        "rank_ic": {name: window_rank_ic(course, fold, part) for name, part in scores.items()},
+    }
+    return Measured(scores=scores, cost=cost, notes=notes)
 
 
 def default_factory(course: Course, seed: int) -> LearnerFactory:
@@ -145,6 +150,9 @@ def ensemble(course: Course, fold: FoldPlan, seed: int, outcome: TuningOutcome, 
         "probability"
     ]
     notes = describe(model)
+    rows, place = rows_to_predict(course, fold)
+    members = {name: grid_of(course, fold, place, logits(learner, rows)) for name, learner in model.learners.items()}
+    notes["rank_ic"] = {name: window_rank_ic(course, fold, part) for name, part in {**members, "all": grid}.items()}
     if with_importance:
         notes["importance"] = _importance(course, fold, model)
     return Measured(scores={"tuned ensemble": grid}, cost={"tuned ensemble": meter.cost()}, notes=notes)
@@ -203,3 +211,10 @@ def grid_of(course: Course, fold: FoldPlan, place: Place, score: FloatArray) -> 
     grid = np.full((decided.stop - decided.start, course.priced.shape[1]), np.nan)
     grid[place] = score
     return grid
+
+
+def window_rank_ic(course: Course, fold: FoldPlan, grid: FloatArray) -> float | None:
+    """Mean daily rank IC of scores in the window of a fold, among those a model is fitted on."""
+    decided, market = course.decided(fold), course.market
+    daily = rank_ic_by_date(grid, market.outcomes.gross[decided], market.eligible[decided])
+    return float(np.nanmean(daily)) if np.isfinite(daily).any() else None

@@ -40,6 +40,7 @@ def document(course: Course, store: Store, complete: Sequence[Work], outcome: Ou
         "ablation": {universe: ablation(runs) for universe, runs in outcome.ablation.items()},
         "importance": importance(course, outcome),
         "failed": failed(outcome),
+        "diagnosis": diagnosis(outcome),
         "combinations": combinations(outcome),
         "searches": searches(course, store, complete),
     }
@@ -163,6 +164,34 @@ def failed(outcome: Outcome) -> list[str]:
         for number, note in enumerate(notes)
         for learner, reason in {**note.get("failed", {}), **note.get("left_out", {})}.items()
     ]
+
+
+def diagnosis(outcome: Outcome) -> Document:
+    """Follow each learner from the inner folds to the windows: tuned, where an ensemble used it, and with defaults.
+
+    A tuned learner is compared with its default on the folds and seeds in which the ensemble gave it a weight.
+    """
+    found: dict[str, dict[str, list[float]]] = {}
+    for name, notes in outcome.notes.items():
+        alone = outcome.notes.get(name.replace("ensemble-", "learners-"))
+        if not name.startswith("ensemble-members-") or alone is None:
+            continue
+        for note, default in zip(notes, alone, strict=True):
+            for learner, tuned_ic in note["rank_ic"].items():
+                key = "plain average" if learner == "all" else learner
+                default_ic = default["rank_ic"].get(key)
+                inner = note["inner_rank_ic"].get(learner)
+                if tuned_ic is None or default_ic is None:
+                    continue
+                entry = found.setdefault(learner, {"tuned": [], "default": [], "inner": []})
+                entry["tuned"].append(tuned_ic)
+                entry["default"].append(default_ic)
+                if inner is not None:
+                    entry["inner"].append(inner)
+    return {
+        learner: {"n_folds": len(entry["tuned"]), **{k: float(np.mean(v)) if v else None for k, v in entry.items()}}
+        for learner, entry in found.items()
+    }
 
 
 def combinations(outcome: Outcome) -> Document:

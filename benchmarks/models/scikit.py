@@ -27,7 +27,7 @@ from lambdas.core.values import FoldPlan, TuningPoint
 
 FOLDS = (0, 4, 8)
 """Windows of 90 days, a year apart: enough dates to compare a ranking, few enough to be measured in minutes."""
-WINDOW_DAYS, STRIDE, N_TRIALS = 90, 5, 5
+WINDOW_DAYS, STRIDE, N_TRIALS = 90, 10, 4
 SPEED_LIMIT = 3.0
 INNER_FOLDS = 3
 

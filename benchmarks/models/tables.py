@@ -31,7 +31,9 @@ def sections(results: Found) -> dict[str, str]:
     parts["models-seeds"] = seeds_table(results["models"])
     parts["models-cost"] = cost_table(results)
     parts["models-beside"] = beside_table(results["beside_members"])
-    parts["models-chosen"] = f"{chosen_table(results)}\n\n{failure_sentence(results['failed'])}"
+    parts["models-chosen"] = (
+        f"{chosen_table(results)}\n\n{diagnosis_table(results['diagnosis'])}\n\n{failure_sentence(results['failed'])}"
+    )
     parts["ablation"] = ablation_tables(results["ablation"])
     parts["importance"] = importance_tables(results["importance"])
     for name, write in (("fold", fold_table), ("scikit", scikit_table), ("handler-import", import_sentence)):
@@ -191,6 +193,28 @@ def chosen_table(results: Found) -> str:
     return markdown_table(header, rows) if rows else "Not measured."
 
 
+def diagnosis_table(diagnosis: Mapping[str, Found]) -> str:
+    """From inner folds to windows: what was promised, what tuning made of it, and what defaults would have given."""
+    rows = [
+        [
+            "the ensemble; beside it the plain average" if learner == "all" else learner,
+            str(found["n_folds"]),
+            _plain(found["inner"], 1, 3),
+            _plain(found["tuned"], 1, 3),
+            _plain(found["default"], 1, 3),
+        ]
+        for learner, found in sorted(diagnosis.items(), key=lambda item: item[0] == "all")
+    ]
+    header = [
+        "mean rank IC, where used",
+        "folds x seeds",
+        "inner folds, tuned",
+        "its windows, tuned",
+        "its windows, defaults",
+    ]
+    return markdown_table(header, rows) if rows else "Not measured."
+
+
 def failure_sentence(failed: Sequence[str]) -> str:
     """Say how many fits failed, and the first ones why."""
     if not failed:
@@ -274,7 +298,12 @@ def fold_table(found: Found) -> str:
         for part in found["parts"]
     ]
     header = ["one fold, fresh process", "rows x columns", "CPU s", "wall s", "peak MB", "asked for", "holds"]
-    return f"{found['sentence']}\n\n{markdown_table(header, rows)}"
+    grown = (
+        f"A million rows more cost {found['cpu_per_million_rows_low']:,.0f} s and "
+        f"{found['mb_per_million_rows_low']:,.0f} MB from 1x to 2x, {found['cpu_per_million_rows_high']:,.0f} s and "
+        f"{found['mb_per_million_rows_high']:,.0f} MB from 2x to 4x: equal numbers are linear growth."
+    )
+    return f"{found['sentence']}\n\n{markdown_table(header, rows)}\n\n{grown}"
 
 
 def scikit_table(found: Found) -> str:
