@@ -9,6 +9,7 @@ import pandas as pd
 from lambdas.core.backtest.evaluation import evaluation_of, slice_metrics
 from lambdas.core.backtest.run import run_backtest
 from lambdas.core.errors import InvalidPredictionsError
+from lambdas.core.exhibits.measure import measure_exhibits
 from lambdas.core.gates import assess_target, deployment_gate, market_gate, recommended_deployment, risk_gate
 from lambdas.core.labels import MARKET
 from lambdas.core.market_data.panel import MarketDataset
@@ -91,6 +92,7 @@ def validate_candidate(
         target=target,
         recommended_deployment=recommended_deployment((*records, deployment), evaluation.pooled.hit_rate, gates),
         study=study_market(backtest, holdout_session),
+        exhibits=measure_exhibits(backtest),
     )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from lambdas.core.backtest import metrics
 from lambdas.core.backtest.bootstrap import resampled_sums, widening
 from lambdas.core.backtest.evaluation import slice_metrics
-from lambdas.core.backtest.evidence import BOOTSTRAP_SEED, MIN_BLOCKS, annual_mean
+from lambdas.core.backtest.evidence import BOOTSTRAP_SEED, MIN_BLOCKS, annual_mean, drawdown_bound
 from lambdas.core.backtest.hits import hits_by_date
 from lambdas.core.backtest.portfolio import SESSIONS_PER_YEAR
 from lambdas.core.backtest.run import Backtest, daily_returns
@@ -47,7 +47,10 @@ def compare_with_market(backtest: Backtest, first: int, last: int) -> SliceCompa
         n_sessions=last - first,
         total_return=span.estimate(found.total_return, None if own is None else np.expm1(own[:, 0])),
         sharpe_ratio=span.estimate(found.sharpe_ratio, None if own is None else _sharpe(own[:, 1], own[:, 2], span)),
-        max_drawdown=Estimate(value=found.max_drawdown),
+        max_drawdown=Estimate(
+            value=found.max_drawdown,
+            upper=drawdown_bound(span.own, backtest.settings.portfolio.horizon, backtest.settings.evidence),
+        ),
         hit_rate=hit_rate,
         base_rate=base_rate,
         benchmarks=tuple(_against(span, symbol, found) for symbol in span.benchmarks),

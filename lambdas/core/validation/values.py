@@ -6,6 +6,7 @@ import datetime as dt
 
 from pydantic import Field
 
+from lambdas.core.exhibits.values import Exhibits
 from lambdas.core.values import (
     ChampionComparison,
     CompetitiveScore,
@@ -69,7 +70,7 @@ class SliceComparison(Value):
     n_sessions: int
     total_return: Estimate
     sharpe_ratio: Estimate
-    max_drawdown: Estimate
+    max_drawdown: Estimate = Field(description="With an upper bound only.")
     hit_rate: Estimate
     base_rate: FiniteOrNone
     benchmarks: tuple[BenchmarkComparison, ...]
@@ -150,3 +151,4 @@ class Validation(Value):
     target: Target
     recommended_deployment: bool = Field(description="Every gate PASS and the hit-rate target met.")
     study: MarketStudy
+    exhibits: Exhibits = Field(description="For the figures of the report; no gate reads them.")

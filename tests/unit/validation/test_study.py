@@ -83,6 +83,7 @@ class TestAgainstBenchmarks:
         cash = backtest.portfolio.cash_rate[1:][HOLDOUT - FIRST :]
         assert found.n_sessions == LAST - HOLDOUT == len(own)
         assert found.total_return.value == pytest.approx(np.prod(1 + own) - 1)
+        assert found.max_drawdown.upper >= found.max_drawdown.value > 0
         for row in found.benchmarks:
             curve = backtest.benchmarks[row.benchmark][HOLDOUT : LAST + 1]
             market = curve[1:] / curve[:-1] - 1
