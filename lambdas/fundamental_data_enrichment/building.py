@@ -18,6 +18,7 @@ from lambdas.core.gates import data_quality_gate
 from lambdas.core.market_data.dataset import dataset_hash, merge_datasets, read_dataset, write_dataset
 from lambdas.core.market_data.panel import MarketDataset
 from lambdas.core.market_data.quality import quality_report
+from lambdas.core.market_data.sources import Findings
 from lambdas.fundamental_data_enrichment.batch import FILE as QUALITY
 from lambdas.fundamental_data_enrichment.batch import BatchRecord
 from lambdas.runtime.observability import measure
@@ -32,18 +33,26 @@ TRUNCATION_CHECKS = (0.6, 0.95)
 def build(request: BuildRequest, stores: Stores) -> BuildResult:
     """Join the batches, judge the data, compute the features and prove that they do not look ahead."""
     dataset, record = join(request, stores)
-    quality = quality_report(dataset, record.requested or None, record.problems, request.as_of or record.as_of)
     folder = workspace() / "dataset"
     shutil.rmtree(folder, ignore_errors=True)
     write_dataset(dataset, folder)
     features = build_features(dataset)
     assert_no_look_ahead(dataset, checked_dates(dataset))
+    quality = quality_report(
+        dataset,
+        record.requested or None,
+        record.problems,
+        request.as_of or record.as_of,
+        findings=record.findings,
+        features=features,
+    )
     write_features(features, folder / FEATURES)
     (folder / QUALITY).write_text(quality.model_dump_json(indent=1))
     content = dataset_hash(dataset)
     dataset_uri = stores.datasets.save(folder, content, reuse_key(core_version(), quality)[:8])
     gate = data_quality_gate(quality, stores.settings.gates)
-    stores.analytics.record_gate(request.run_id, gate)
+    # The whole report goes with the verdict: a run that ends here has no other record of what was wrong.
+    stores.analytics.record_gate(request.run_id, gate, quality=quality.model_dump_json(), dataset_hash=content)
     measure(Metric.SYMBOL_COVERAGE, quality.symbol_coverage)
     measure(Metric.STALENESS_SESSIONS, quality.staleness_sessions)
     return BuildResult(
@@ -68,11 +77,16 @@ def join(request: BuildRequest, stores: Stores) -> tuple[MarketDataset, BatchRec
         records.append(BatchRecord.read(folder))
     if not datasets:
         raise InvalidDatasetError("raw_uris is empty: no batch was collected; check the symbols and the source")
+    findings: Findings = {}
+    for record in records:
+        for kind, details in record.findings.items():
+            findings.setdefault(kind, {}).update(details)
     days = [record.as_of for record in records if record.as_of is not None]
     return merge_datasets(datasets), BatchRecord(
         requested=tuple(sorted({symbol for record in records for symbol in record.requested})),
         problems={symbol: reason for record in records for symbol, reason in sorted(record.problems.items())},
         as_of=max(days, default=None),
+        findings={kind: dict(sorted(details.items())) for kind, details in sorted(findings.items())},
     )
 
 

@@ -164,7 +164,8 @@ def dataset_hash(data: MarketDataset | Path) -> str:
 def symbols_in(folder: Path) -> tuple[str, ...]:
     """Symbols with prices in a folder, ascending; only that column is read."""
     schema = TableSchema(tables.PRICES.file, {"symbol": "symbol"})
-    return tables.symbols_of(folder / schema.file, tables.open_table(folder, schema))[1]
+    frame = tables.frame_of(tables.open_table(folder, schema), schema)
+    return tuple(str(name) for name in frame["symbol"].cat.categories)
 
 
 def select_symbols(dataset: MarketDataset, symbols: Sequence[str]) -> MarketDataset:
@@ -239,16 +240,7 @@ def _read_optional(folder: Path, schema: TableSchema, symbols: Sequence[str] | N
         return None
     # All of the membership: who is missing from the prices is what the survivorship warning counts.
     by_symbol = schema in (tables.FUNDAMENTALS, tables.SECURITIES)
-    frame = tables.read_frame(folder, schema, symbols if by_symbol else None)
-    if "release_time" in frame:
-        odd = frame["release_time"].notna() & ~frame["release_time"].isin(["pre", "post"])
-        if odd.any():
-            row = int(np.flatnonzero(odd.to_numpy())[0])
-            raise InvalidDatasetError(
-                f"{path}: column release_time holds {frame['release_time'].iloc[row]!r} at "
-                f"{tables.where(frame, ('symbol', 'period_end'), row)}; write pre, post or leave it empty"
-            )
-    return frame
+    return tables.read_frame(folder, schema, symbols if by_symbol else None)
 
 
 def _unknown_symbols(folder: Path, unknown: Sequence[str]) -> str:

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from lambdas.core.errors import InvalidDatasetError
 from lambdas.core.market_data import tables
-from lambdas.core.market_data.calendar import CALENDAR_NAME, sessions_in
+from lambdas.core.market_data.calendar import sessions_in
 from lambdas.core.market_data.panel import FIELDS, FloatArray, IntArray, PricePanel, empty_panel
 from lambdas.core.market_data.tables import TableSchema
 
@@ -37,55 +37,33 @@ def read_panel(
     InvalidDatasetError
         If a row is incomplete, repeated, dated on no session, or holds a value that cannot be a price.
     """
+    from lambdas.core.market_data.schemas import validate
+
     path = folder / schema.file
-    table = tables.open_table(folder, schema, symbols)
-    codes, names = tables.symbols_of(path, table)
-    days = tables.dates_of(path, table, "date", required=True)
-    values = {name: tables.numbers_of(table, name) for name in FIELDS if name in table.column_names}
-
-    def at(row: int) -> str:
-        return f"symbol {names[codes[row]]}, date {days[row]}"
-
-    for name, column in values.items():
-        tables.check_numbers(path, name, schema.kinds[name], column, at)
-    without = np.isnan(values["close"]), np.isnan(values["adj_close"])
-    if (half := without[0] != without[1]).any():
-        row = int(np.flatnonzero(half)[0])
-        empty = "close" if without[0][row] else "adj_close"
-        raise InvalidDatasetError(f"{path}: column {empty} is empty at {at(row)}; fill it or drop the row")
-    if (gaps := without[0]).any():
-        notes.append(f"{schema.file}: {int(gaps.sum())} rows without a close were dropped")
-        codes, days = codes[~gaps], days[~gaps]
-        values = {name: column[~gaps] for name, column in values.items()}
-    if not len(codes):
+    frame = tables.frame_of(tables.open_table(folder, schema, symbols), schema)
+    validate(path, schema, frame)
+    names = tuple(str(name) for name in frame["symbol"].cat.categories)
+    if (without := frame["close"].isna()).any():
+        notes.append(f"{schema.file}: {int(without.sum())} rows without a close were dropped")
+        frame = frame[~without]
+    if frame.empty:
         if symbols is None and not allow_empty:
             raise InvalidDatasetError(f"{path}: has no prices; a data set needs at least one row")
         return empty_panel()
+    codes = frame["symbol"].cat.codes.to_numpy().astype(np.int64)
+    days = frame["date"].to_numpy().astype("datetime64[D]")
     sessions = sessions_in(pd.Timestamp(days.min()).date(), pd.Timestamp(days.max()).date())
-    session_days = sessions.to_numpy().astype("datetime64[D]")
-    rows = session_days.searchsorted(days)
-    strays = np.flatnonzero(session_days[np.minimum(rows, len(session_days) - 1)] != days) if len(sessions) else [0]
-    if len(strays):
-        raise InvalidDatasetError(
-            f"{path}: {at(int(strays[0]))} is not a session of {CALENDAR_NAME} "
-            f"({len(strays)} such rows); drop rows of weekends and holidays"
-        )
+    rows = sessions.to_numpy().astype("datetime64[D]").searchsorted(days)
     shape = len(sessions), len(names)
     cells = rows * shape[1] + codes
-    counts = np.bincount(cells, minlength=shape[0] * shape[1])
-    if (repeated := counts[cells] > 1).any():
-        row = int(np.flatnonzero(repeated)[0])
-        raise InvalidDatasetError(
-            f"{path}: {int((counts[counts > 1] - 1).sum())} duplicate rows, the first for {at(row)}; "
-            "keep one row for each symbol and date"
-        )
     if (unordered := _out_of_order(rows, codes)) is not None:
-        notes.append(f"{schema.file}: dates out of order, first at {at(unordered)}; the rows were sorted")
+        place = tables.where(frame, schema.key, unordered)
+        notes.append(f"{schema.file}: dates out of order, first at {place}; the rows were sorted")
     fields: dict[str, FloatArray] = {}
     for name in FIELDS:
         wide = np.full(shape, np.nan)
-        if name in values:
-            wide.ravel()[cells] = values[name]
+        if name in frame:
+            wide.ravel()[cells] = frame[name].to_numpy()
         fields[name] = wide
     return PricePanel(sessions, names, **fields)
 

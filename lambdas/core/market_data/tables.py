@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -16,23 +16,23 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from lambdas.core.errors import InvalidDatasetError
-from lambdas.core.market_data.panel import FloatArray, IntArray
+from lambdas.core.market_data.panel import FloatArray
 
-Kind = Literal["date", "symbol", "text", "number", "price", "amount"]
-"""`price` is a number above zero, `amount` one of zero or more; every number is finite or missing."""
+Kind = Literal["date", "symbol", "text", "hour", "number", "price", "amount"]
+"""`hour` is the text `pre` or `post`, `price` a number above zero, `amount` one of zero or more; every number is finite
+or missing."""
 
 SYMBOL_PATTERN = re.compile(r"[A-Z0-9][A-Z0-9.\-]{0,11}")
 """The symbols that the contracts of the steps carry (lambdas/contracts/base.py)."""
-
-_DAY_NS = 86_400_000_000_000
 
 
 @dataclass(frozen=True)
 class TableSchema:
     """What one file of the folder must and may hold (definitions, section 10).
 
-    `required` columns must be there and complete, `optional` ones may be absent or have gaps. `key` names the columns
-    that no two rows may share. With `keep_extra`, further columns are kept as they are.
+    `required` columns must be there; their dates and symbols must be complete. `optional` ones may be absent or have
+    gaps. `key` names the columns that no two rows may share. With `keep_extra`, further columns are kept as they are;
+    with `is_bars`, dates are sessions, and a row has both closes or none.
     """
 
     file: str
@@ -40,6 +40,7 @@ class TableSchema:
     optional: dict[str, Kind] = field(default_factory=dict)
     key: tuple[str, ...] = ()
     keep_extra: bool = False
+    is_bars: bool = False
 
     @property
     def kinds(self) -> dict[str, Kind]:
@@ -49,8 +50,8 @@ class TableSchema:
 
 _PRICE_COLUMNS: dict[str, Kind] = {"date": "date", "symbol": "symbol", "close": "price", "adj_close": "price"}
 _BAR_COLUMNS: dict[str, Kind] = {"open": "price", "high": "price", "low": "price", "volume": "amount"}
-PRICES = TableSchema("prices.parquet", _PRICE_COLUMNS, _BAR_COLUMNS, key=("symbol", "date"))
-BENCHMARKS = TableSchema("benchmarks.parquet", _PRICE_COLUMNS, _BAR_COLUMNS, key=("symbol", "date"))
+PRICES = TableSchema("prices.parquet", _PRICE_COLUMNS, _BAR_COLUMNS, key=("symbol", "date"), is_bars=True)
+BENCHMARKS = TableSchema("benchmarks.parquet", _PRICE_COLUMNS, _BAR_COLUMNS, key=("symbol", "date"), is_bars=True)
 MACRO = TableSchema(
     "macro.parquet",
     {"date": "date"},
@@ -64,7 +65,7 @@ FUNDAMENTALS = TableSchema(
     {
         "filed": "date",
         "announced": "date",
-        "release_time": "text",
+        "release_time": "hour",
         "eps": "number",
         "eps_est": "number",
         "revenue": "number",
@@ -118,121 +119,75 @@ def open_table(folder: Path, schema: TableSchema, symbols: Sequence[str] | None 
 
 def read_frame(folder: Path, schema: TableSchema, symbols: Sequence[str] | None = None) -> pd.DataFrame:
     """One long file as a frame: dates datetime64[ns], numbers float64, sorted by its key, every value checked."""
-    path = folder / schema.file
-    table = open_table(folder, schema, symbols)
+    from lambdas.core.market_data.schemas import validate
+
+    frame = frame_of(open_table(folder, schema, symbols), schema)
+    validate(folder / schema.file, schema, frame)
+    for name, kind in schema.kinds.items():
+        if kind == "symbol" and name in frame:
+            frame[name] = frame[name].astype(object)
+    key = [name for name in schema.key if name in frame]
+    return frame.sort_values(key, kind="stable", ignore_index=True)
+
+
+def frame_of(table: pa.Table, schema: TableSchema) -> pd.DataFrame:
+    """Columns of a file in one type for each kind, nothing checked: symbols as ascending categories."""
     columns: dict[str, object] = {}
     for name in table.column_names:
         match schema.kinds.get(name):
             case "date":
-                columns[name] = dates_of(path, table, name, required=name in schema.required).astype("datetime64[ns]")
+                columns[name] = _dates(table[name])
             case "symbol":
-                codes, names = symbols_of(path, table)
-                columns[name] = np.array(names, dtype=object)[codes]
-            case "text":
+                columns[name] = _symbols(table[name])
+            case "text" | "hour":
                 columns[name] = table[name].to_pandas().astype(object).to_numpy()
             case None:
                 columns[name] = _extra_column(table[name])
             case _:
-                columns[name] = numbers_of(table, name)
-    frame = pd.DataFrame(columns)
-    for name, kind in schema.kinds.items():
-        if kind in ("number", "price", "amount") and name in frame:
-            check_numbers(path, name, kind, frame[name].to_numpy(), lambda row: where(frame, schema.key, row))
-    key = [name for name in schema.key if name in frame]
-    repeated = frame.duplicated(key)
-    if repeated.any():
-        row = int(np.flatnonzero(repeated.to_numpy())[0])
-        raise InvalidDatasetError(
-            f"{path}: {int(repeated.sum())} duplicate rows, the first for {where(frame, schema.key, row)}; "
-            f"keep one row for each {', '.join(key)}"
-        )
-    return frame.sort_values(key, kind="stable", ignore_index=True)
+                columns[name] = _numbers(table[name])
+    return pd.DataFrame(columns, copy=False)
 
 
 def where(frame: pd.DataFrame, key: Iterable[str], row: int) -> str:
-    """Name a row by its key: ``symbol AAPL, date 2019-12-31``."""
+    """Name a row by its key, or by its number: ``symbol AAPL, date 2019-12-31``."""
     parts = []
     for name in key:
         if name in frame and not pd.isna(value := frame[name].iloc[row]):
             parts.append(f"{name} {value.date() if isinstance(value, pd.Timestamp) else value}")
-    return ", ".join(parts)
+    return ", ".join(parts) or f"row {row}"
 
 
-def dates_of(path: Path, table: pa.Table, name: str, *, required: bool) -> npt.NDArray[np.datetime64]:
-    """Column of days as datetime64[D]; NaT where there is none and none is required.
-
-    Raises
-    ------
-    InvalidDatasetError
-        If a required date is missing, or a value carries a time of day: such rows would belong to no session.
-    """
-    column = table[name]
-    if required and column.null_count:
-        row = int(pc.index(pc.is_null(column), value=True).as_py())
-        at = f" of symbol {table['symbol'][row].as_py()}" if "symbol" in table.column_names else ""
-        raise InvalidDatasetError(f"{path}: column {name} is empty in a row{at} (row {row}); fill it or drop the row")
+def _dates(column: pa.ChunkedArray) -> npt.NDArray[np.datetime64]:
+    """Moments as datetime64[ns]; NaT where there is none."""
     if pa.types.is_null(column.type):
-        return np.full(len(column), np.datetime64("NaT", "D"))
+        return np.full(len(column), np.datetime64("NaT", "ns"))
     moments: npt.NDArray[np.datetime64] = column.cast(pa.timestamp("ns")).to_numpy().astype("datetime64[ns]")
-    days = moments.astype("datetime64[D]")
-    timed = ~np.isnat(moments) & (days.astype("datetime64[ns]") != moments)
-    if timed.any():
-        row = int(np.flatnonzero(timed)[0])
-        raise InvalidDatasetError(f"{path}: column {name} holds {moments[row]}, a time of day; store dates only")
-    return days
+    return moments
 
 
-def symbols_of(path: Path, table: pa.Table) -> tuple[IntArray, tuple[str, ...]]:
-    """Codes of the column `symbol` into its distinct names, which are ascending."""
-    column = table["symbol"]
-    if column.null_count:
-        row = int(pc.index(pc.is_null(column), value=True).as_py())
-        raise InvalidDatasetError(f"{path}: column symbol is empty in row {row}; fill it or drop the row")
+def _symbols(column: pa.ChunkedArray) -> pd.Categorical:
+    """Names as categories: those that are used, ascending."""
     if pa.types.is_null(column.type):
-        return np.empty(0, dtype=np.int64), ()
+        return pd.Categorical.from_codes(np.full(len(column), -1), categories=pd.Index([], dtype=object))
     if not pa.types.is_dictionary(column.type):
         column = column.dictionary_encode()
     encoded = column.unify_dictionaries().combine_chunks()
     if isinstance(encoded, pa.ChunkedArray):
         encoded = encoded.chunk(0) if encoded.num_chunks else pa.array([], pa.string()).dictionary_encode()
     names = np.array(encoded.dictionary.to_pylist(), dtype=object)
-    codes = encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
-    used = np.unique(codes)
-    for name in names[used]:
-        if not SYMBOL_PATTERN.fullmatch(name):
-            raise InvalidDatasetError(
-                f"{path}: symbol {name!r} is not of the form A-Z, 0-9, '.', '-' (at most 12); rename it in every file"
-            )
+    codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+    used = np.unique(codes[codes >= 0])
     order = used[np.argsort(names[used].astype(str))]
-    position = np.zeros(len(names), dtype=np.int64)
+    position = np.full(len(names) + 1, -1)  # The last one stands for what has no name.
     position[order] = np.arange(len(order))
-    return position[codes], tuple(str(name) for name in names[order])
+    return pd.Categorical.from_codes(position[codes], categories=pd.Index(names[order], dtype=object))
 
 
-def numbers_of(table: pa.Table, name: str) -> FloatArray:
-    """Column of numbers as float64, NaN where there is none."""
-    column = table[name]
+def _numbers(column: pa.ChunkedArray) -> FloatArray:
+    """Numbers as float64, NaN where there is none."""
     if pa.types.is_null(column.type):
         return np.full(len(column), np.nan)
     return np.asarray(column.cast(pa.float64(), safe=False).to_numpy(), dtype=np.float64)
-
-
-def check_numbers(path: Path, name: str, kind: Kind, values: FloatArray, at: Callable[[int], str]) -> None:
-    """Refuse infinite values, prices that are not positive and amounts below zero; `at(row)` names a row."""
-    bad = np.isinf(values)
-    complaint, remedy = "an infinite value", "leave the cell empty where there is no number"
-    if not bad.any() and kind == "price":
-        bad = values <= 0
-        complaint, remedy = "a price that is not positive", "correct it or drop the row"
-    elif not bad.any() and kind == "amount":
-        bad = values < 0
-        complaint, remedy = "a negative value", "correct it or leave the cell empty"
-    if bad.any():
-        row = int(np.flatnonzero(bad)[0])
-        raise InvalidDatasetError(
-            f"{path}: column {name} holds {complaint} ({values[row]:g}) at {at(row)}, "
-            f"in {int(bad.sum())} rows altogether; {remedy}"
-        )
 
 
 def _is_one_of(symbols: Sequence[str], stored: pa.DataType) -> pc.Expression:
@@ -251,7 +206,9 @@ def _check_columns(path: Path, schema: TableSchema, present: pa.Schema) -> None:
         )
     for name, kind in schema.kinds.items():
         if name in present.names and not _fits(kind, present.field(name).type):
-            expected = {"date": "a date without time zone", "symbol": "text", "text": "text"}.get(kind, "a number")
+            expected = {"date": "a date without time zone", "symbol": "text", "text": "text", "hour": "text"}.get(
+                kind, "a number"
+            )
             raise InvalidDatasetError(
                 f"{path}: column {name} is of type {present.field(name).type}, not {expected}; convert the column"
             )
@@ -263,7 +220,7 @@ def _fits(kind: Kind, arrow_type: pa.DataType) -> bool:
         return True
     if kind == "date":
         return bool(types.is_date(arrow_type) or (types.is_timestamp(arrow_type) and arrow_type.tz is None))
-    if kind in ("symbol", "text"):
+    if kind in ("symbol", "text", "hour"):
         value_type = arrow_type.value_type if types.is_dictionary(arrow_type) else arrow_type
         return bool(types.is_string(value_type) or types.is_large_string(value_type))
     return bool(types.is_integer(arrow_type) or types.is_floating(arrow_type) or types.is_decimal(arrow_type))

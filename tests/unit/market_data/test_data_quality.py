@@ -4,9 +4,11 @@ import datetime as dt
 
 import numpy as np
 import pandas as pd
+import pytest
 
+from lambdas.core.features import build_features
 from lambdas.core.market_data.dataset import read_dataset, select_symbols
-from lambdas.core.market_data.quality import quality_report
+from lambdas.core.market_data.quality import QualityReport, quality_report
 
 
 def test_a_clean_folder(frames, write_folder):
@@ -38,7 +40,7 @@ def test_what_is_absent_is_named(frames, write_folder):
     assert report.absent_families == ("macro", "sector", "fundamental")
     told = " ".join(report.warnings)
     for fact in ("benchmark QQQ is missing", "benchmark IWM is missing", "SPY has no price on 1 of 21", "membership",
-                 "no macro features"):  # fmt: skip
+                 "no macro features: all"):  # fmt: skip
         assert fact in told
 
 
@@ -72,6 +74,7 @@ def test_defects_are_counted(frames, write_folder):
         "open_or_close_outside_high_low": 1,
         "sessions_without_volume": 1,
         "suspicious_moves": 1,
+        "suspected_splits": 2,
         "reports": 5,
         "reports_without_release_date": 2,
         "reports_of_unknown_hour": 2,
@@ -90,6 +93,70 @@ def test_real_data_shows_its_survivorship(shared_data):
     report = quality_report(read_dataset(shared_data), None, {}, None)
     assert any("of the 499 members on 2010-01-04 only 300" in warning for warning in report.warnings)
     assert any("of the 505 members on 2019-12-31 only 466" in warning for warning in report.warnings)
+
+
+def test_missed_splits_are_told_from_adjusted_ones_and_from_crashes(frames, write_folder):
+    prices = frames["prices"]
+    columns = ["open", "high", "low", "close", "adj_close"]
+    late = prices["date"] >= "2019-01-15"
+    prices.loc[late & (prices["symbol"] == "AAA"), columns] /= 4.0  # four for one, adjusted by nobody
+    prices.loc[late & (prices["symbol"] == "BBB"), columns[:-1]] /= 4.0  # adj_close has it
+    prices.loc[late & (prices["symbol"] == "CCC"), columns] *= 0.55  # a crash
+    report = quality_report(read_dataset(write_folder(frames)), None, {}, None)
+    assert [split.model_dump() for split in report.suspected_splits] == [
+        {"symbol": "AAA", "session": dt.date(2019, 1, 15), "ratio": 4.0}
+    ]
+    assert any("1 moves of close and adjusted close alike" in warning for warning in report.warnings)
+
+
+def test_quotes_that_stand_still_bars_that_repeat_and_gaps_are_named(frames, write_folder):
+    prices = frames["prices"]
+    sessions = sorted(prices["date"].unique())
+    of = {symbol: prices["symbol"] == symbol for symbol in ("AAA", "BBB", "CCC")}
+    still = of["AAA"] & prices["date"].isin(sessions[3:9])
+    prices.loc[still, ["close", "adj_close"]] = [11.0, 10.5]
+    again = of["BBB"] & (prices["date"] == sessions[5])
+    fields = ["open", "high", "low", "close", "adj_close", "volume"]
+    prices.loc[again, fields] = prices.loc[of["BBB"] & (prices["date"] == sessions[4]), fields].to_numpy()
+    hole = of["CCC"] & prices["date"].isin([sessions[2], *sessions[7:10]])
+    report = quality_report(read_dataset(write_folder({**frames, "prices": prices[~hole]})), None, {}, None)
+    assert report.frozen == {"AAA": 6}
+    assert report.counts["repeated_bars"] == 1
+    assert {symbol: gap.model_dump() for symbol, gap in report.gaps.items()} == {"CCC": {"sessions": 4, "longest": 3}}
+    assert report.counts["missing_prices_within_life"] == 4
+
+
+def test_what_ended_is_named_with_its_day(frames, write_folder):
+    prices = frames["prices"]
+    gone = (prices["symbol"] == "BBB") & (prices["date"] > "2019-01-18")
+    report = quality_report(read_dataset(write_folder({**frames, "prices": prices[~gone]})), None, {}, None)
+    assert report.ended == {"BBB": dt.date(2019, 1, 18)}
+    assert "1 symbols end before the data does" in report.warnings
+
+
+def test_coverage_is_counted_by_family_and_symbol(frames, write_folder):
+    frames["prices"] = frames["prices"].query("symbol != 'CCC' or date >= '2019-01-20'")
+    dataset = read_dataset(write_folder(frames))
+    features = build_features(dataset)
+    report = quality_report(dataset, None, {}, None, features=features)
+    assert set(report.coverage) == {"AAA", "BBB", "CCC"}
+    for column, symbol in enumerate(features.symbols):
+        listed = np.isfinite(dataset.prices.close[:, column])
+        for family, share in report.coverage[symbol].items():
+            names = [name for name in features.names if features.families[name] == family]
+            slow = np.mean([np.isfinite(features.of(name)[listed, column]).mean() for name in names])
+            assert share == pytest.approx(slow, abs=1e-4)
+    assert report.coverage["CCC"]["fundamental"] < report.coverage["AAA"]["fundamental"]
+
+
+def test_findings_of_the_source_are_counted_and_a_symbol_that_was_not_renewed_is_not_covered(frames, write_folder):
+    findings = {"prices_not_renewed": {"AAA": "timeout"}, "no_sector": {"BBB": "none", "CCC": "none"}}
+    report = quality_report(read_dataset(write_folder(frames)), ["AAA", "BBB", "CCC"], {}, None, findings=findings)
+    assert report.symbol_coverage == pytest.approx(2 / 3)
+    assert (report.counts["prices_not_renewed"], report.counts["no_sector"]) == (1, 2)
+    assert report.findings == findings
+    assert "2 symbols have no sector" in report.warnings
+    assert QualityReport.model_validate_json(report.model_dump_json()) == report
 
 
 def test_yields_as_fractions_are_suspected(frames, write_folder):
