@@ -1,4 +1,4 @@
-"""Starting executions of the state machines."""
+"""Executions of the state machines: starting them, and what they did."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from lambdas.adapters.errors import StoreAccessError, error_code
+from lambdas.adapters.errors import ACCESS_CODES, StoreAccessError, error_code
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
+    from mypy_boto3_stepfunctions.type_defs import HistoryEventTypeDef
+
+UNREADABLE = ACCESS_CODES | {"ExecutionDoesNotExist", "InvalidArn"}
 
 
 class Executions:
@@ -32,3 +35,18 @@ class Executions:
                 raise
             return f"{machine_arn.replace(':stateMachine:', ':execution:')}:{name}"
         return answer["executionArn"]
+
+    def history(self, execution_arn: str) -> list[HistoryEventTypeDef]:
+        """Return what an execution did so far, oldest first; nothing if its history may not or cannot be read.
+
+        It is told in a report and decides nothing, so a run does not fail for it.
+        """
+        pages = self._client.get_paginator("get_execution_history").paginate(
+            executionArn=execution_arn, PaginationConfig={"PageSize": 1000}
+        )
+        try:
+            return [event for page in pages for event in page["events"]]
+        except ClientError as error:
+            if error_code(error) not in UNREADABLE:
+                raise
+            return []

@@ -113,6 +113,10 @@ class ReportStore:
         """Return where a run's file of that name lies, or will lie."""
         return f"{self._prefix}{run_id}/{name}"
 
+    def index_uri(self) -> str:
+        """Return where the page that lists all runs lies: beside their folders, so that its links are relative."""
+        return f"{self._prefix}index.html"
+
     def find(self, uri: str) -> Any | None:
         """Return a JSON report, or None."""
         content = self._objects.find(uri)

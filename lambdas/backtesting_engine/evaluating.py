@@ -10,8 +10,10 @@ from lambdas.adapters.datasets import hash_of_uri
 from lambdas.adapters.reuse import code_version, reuse_key
 from lambdas.contracts.backtesting import EvaluateRequest, EvaluateResult, PlanFoldsRequest, PlanFoldsResult
 from lambdas.contracts.metrics import Metric
-from lambdas.core.backtest.evaluation import evaluate_predictions
+from lambdas.core.backtest.evaluation import evaluation_of
+from lambdas.core.backtest.run import run_backtest
 from lambdas.core.backtest.trials import SearchTrials, weigh_trials
+from lambdas.core.exhibits.measure import measure_exhibits, search_history
 from lambdas.core.gates import backtesting_gate
 from lambdas.core.settings import settings_hash
 from lambdas.core.splits import plan_walk_forward
@@ -70,10 +72,12 @@ def evaluate(request: EvaluateRequest, stores: Stores) -> EvaluateResult:
 def judge(request: EvaluateRequest, stores: Stores, key: str) -> dict[str, Any]:
     """Return the whole evaluation as it is stored: what the gate reads under `result`, all of it under `evaluation`."""
     dataset = load_dataset(stores, request.dataset_uri)
-    trials = weigh_trials(count_searches(request, stores), dataset, stores.settings.portfolio.horizon)
+    searches = count_searches(request, stores)
+    trials = weigh_trials([SearchTrials.of(stored) for stored in searches], dataset, stores.settings.portfolio.horizon)
     ledger_trials = stores.ledger.total()
     predictions = pd.concat([load_predictions(stores, uri) for uri in request.predictions_uris], ignore_index=True)
-    evaluation = evaluate_predictions(dataset, predictions, stores.settings, n_trials=ledger_trials, trials=trials)
+    backtest = run_backtest(dataset, predictions, stores.settings)
+    evaluation = evaluation_of(backtest, n_trials=ledger_trials, trials=trials)
     pooled, evidence = evaluation.pooled, evaluation.evidence
     gate = backtesting_gate(pooled, evidence, stores.settings.gates)
     return {
@@ -89,19 +93,21 @@ def judge(request: EvaluateRequest, stores: Stores, key: str) -> dict[str, Any]:
             "gate": gate.model_dump(mode="json"),
         },
         "trials": trials.model_dump(mode="json"),
+        "searches": [search_history(stored).model_dump(mode="json") for stored in searches],
         "evaluation": evaluation.model_dump(mode="json"),
+        "exhibits": measure_exhibits(backtest).model_dump(mode="json"),
     }
 
 
-def count_searches(request: EvaluateRequest, stores: Stores) -> list[SearchTrials]:
-    """Read what each search of the run scored, and count it in the ledger.
+def count_searches(request: EvaluateRequest, stores: Stores) -> list[dict[str, Any]]:
+    """Return what each search of the run scored, and count it in the ledger.
 
     A search is counted under its own key, which is that of its content: once, however many runs it serves, and by
     the first run that gets here, even if the one that searched failed before.
     """
     searches = []
     for uri in dict.fromkeys(request.hyperparameters_uris):
-        search = SearchTrials.of(stores.tuning.read(uri))
-        stores.ledger.add(stores.tuning.key(uri), trials=search.n_trials, run_id=request.run_id)
-        searches.append(search)
+        stored = stores.tuning.read(uri)
+        stores.ledger.add(stores.tuning.key(uri), trials=SearchTrials.of(stored).n_trials, run_id=request.run_id)
+        searches.append(stored)
     return searches

@@ -31,4 +31,5 @@ class FunctionEnvironment(BaseSettings):
     batch_size: int = Field(default=50, ge=1, le=500)
     edgar_contact: str = Field(default="", description="In each request to the SEC; the live source needs one.")
     edgar_requests_per_second: float = Field(default=5.0, gt=0.0, le=10.0, description="Of this function's own.")
+    memory_mb: dict[str, int] = Field(default={}, description="Of each function by its name: what a run costs.")
     model: ModelSettings = ModelSettings()

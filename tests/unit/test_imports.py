@@ -19,11 +19,13 @@ HANDLERS = (
 )
 MAY_IMPORT = {
     "core": {"core"},
+    "report": {"report", "core"},
     "contracts": {"contracts", "core"},
     "adapters": {"adapters", "contracts", "core"},
     "runtime": {"runtime", "adapters", "contracts", "core"},
     **{name: {name, "runtime", "adapters", "contracts", "core"} for name in HANDLERS},
 }
+MAY_IMPORT["advanced_model_tuning_service"].add("report")  # it writes the page at the end of a run
 LEARNERS = {"torch", "xgboost", "lightgbm", "optuna", "sklearn"}
 NUMERIC = {"numpy", "pandas", "scipy", "pyarrow", "exchange_calendars"}
 

@@ -1,0 +1,238 @@
+"""The candidate itself: what it lives on, what it recommends today, how it stands beside champion and lot."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from lambdas.core.exhibits.values import FeatureImportance
+from lambdas.report import numbers
+from lambdas.report.content import Absent, Block, Cell, Column, Facts, Figure, Note, Section, Table, fact, number, text
+from lambdas.report.facts import RunReport
+from lambdas.report.figure import MUTED, PORTFOLIO, axis, interval, layout, rounded
+from lambdas.report.numbers import known, percent, points
+from lambdas.report.sections.market import not_validated
+
+TOP_FEATURES = 20
+FUNDAMENTAL = "fundamental"
+
+
+def importance(report: RunReport) -> Section:
+    """Show importance by family and by feature, and what fundamentals add."""
+    title = "What the candidate lives on"
+    found = report.candidate
+    if not report.validated or found is None or not (found.by_feature or found.by_family):
+        why = "the candidate's features were not shuffled." if report.validated else not_validated(report).why
+        return Section("importance", title, [Absent("Importance", why)])
+    lead = (
+        "Rank IC that is lost when a feature's values are shuffled among the symbols of each date, on "
+        f"{numbers.count(found.n_dates)} dates of the holdout, which the candidate has not seen. Features that say the "
+        "same share their importance; families do not."
+    )
+    blocks: list[Block] = [Note(fundamentals_sentence(found.by_family), "strong")]
+    if found.by_family:
+        blocks.append(importance_figure("families", "By family", found.by_family))
+    if found.by_feature:
+        top = found.by_feature[:TOP_FEATURES]
+        title_of_top = f"By feature, the first {len(top)} of {len(found.by_feature)}"
+        blocks += [importance_figure("features", title_of_top, top), importance_table(found.by_feature)]
+    return Section("importance", title, blocks, lead)
+
+
+def fundamentals_sentence(families: Sequence[FeatureImportance]) -> str:
+    """Say what fundamentals add."""
+    found = next((f for f in families if f.name.startswith(FUNDAMENTAL)), None)
+    if found is None:
+        return "There are no fundamental features in this run, so fundamentals add nothing to it."
+    size = f"{numbers.correlation(found.drop)} of rank IC"
+    if found.lower is None or found.upper is None:
+        return f"Fundamentals add {size}; there are too few dates to say how sure that is."
+    span = f"between {numbers.correlation(found.lower)} and {numbers.correlation(found.upper)}"
+    if found.lower > 0:
+        return f"Fundamentals add {size}, {span}."
+    if found.upper < 0:
+        return f"Fundamentals cost {size}, {span}: the candidate ranks better without what they say."
+    return f"Fundamentals are not shown to add anything on the holdout: {size}, {span}."
+
+
+def importance_figure(id_: str, title: str, found: Sequence[FeatureImportance]) -> Figure:
+    """Bars with their bounds, the largest on top."""
+    rows = list(reversed(found))
+    drops: list[float | None] = [row.drop for row in rows]
+    bars = {
+        "type": "bar",
+        "orientation": "h",
+        "x": rounded(drops),
+        "y": [row.name.replace("_", " ") for row in rows],
+        "marker": {"color": PORTFOLIO},
+        "error_x": interval([row.lower for row in rows], drops, [row.upper for row in rows], MUTED),
+        "customdata": [row.family for row in rows],
+        "hovertemplate": "%{x:.4f} (%{customdata})<extra></extra>",
+    }
+    return Figure(
+        id_,
+        title,
+        "Bars are means over dates, whiskers one-sided bounds on each side. Below zero: better without it.",
+        [bars],
+        layout(
+            hovermode="closest",
+            xaxis=axis("rank IC lost", zeroline=True),
+            yaxis=axis(automargin=True, type="category"),
+            showlegend=False,
+        ),
+        height=110 + 24 * len(rows),
+    )
+
+
+def importance_table(found: Sequence[FeatureImportance]) -> Table:
+    """Every feature."""
+    rows = [
+        [
+            text(row.name),
+            text(row.family),
+            number(row.drop, numbers.correlation),
+            number(row.lower, numbers.correlation),
+            number(row.upper, numbers.correlation),
+        ]
+        for row in found
+    ]
+    heads = (
+        Column("Feature", number=False),
+        Column("Family", number=False),
+        Column("Rank IC lost"),
+        Column("Lower bound"),
+        Column("Upper bound"),
+    )
+    return Table("All features", heads, rows, folded=True)
+
+
+def recommendations(report: RunReport) -> Section:
+    """List what is recommended on the last session, and what spoke for it."""
+    title = "Latest recommendations"
+    study = report.study
+    if study is None:
+        return Section("recommendations", title, [not_validated(report)])
+    if not study.recommended:
+        none = Absent("Recommendations", "no symbol reaches the probability that is asked for on the last session.")
+        return Section("recommendations", title, [none])
+    session = study.holdout.last_session
+    voices = {one.symbol: one.voices for one in report.candidate.explanations} if report.candidate else {}
+    lead = f"For entry at the open after {session}, by probability. Percentiles: 100th is best within the group."
+    heads = [
+        Column("Symbol", number=False),
+        Column("Probability", hint="Of a hit, as it would be published"),
+        Column("Sector", number=False),
+        Column("In sector", hint="Percentile of its probability among the symbols of its sector"),
+        Column("In industry", hint="Percentile of its probability among the symbols of its industry"),
+        Column("Return, a year", hint="Total return over the last 252 sessions"),
+        Column("In sector", hint="Percentile of that return among the symbols of its sector"),
+    ]
+    rows: list[list[Cell]] = []
+    for one in study.recommended:
+        row = [
+            text(one.symbol, tone="strong"),
+            number(one.probability, percent),
+            text(one.sector, detail=one.industry or ""),
+            number(one.probability_in_sector, numbers.percentile),
+            number(one.probability_in_industry, numbers.percentile),
+            number(one.year_return, percent),
+            number(one.return_in_sector, numbers.percentile),
+        ]
+        if voices:
+            spoke = [f"{v.feature.replace('_', ' ')} {points(v.effect)}" for v in voices.get(one.symbol, ())]
+            row.append(text(", ".join(spoke) or "nothing stands out"))
+        rows.append(row)
+    blocks: list[Block] = []
+    if voices:
+        heads.append(Column("What spoke", number=False, hint="Features that moved its probability most"))
+    table = Table(
+        f"{len(rows)} symbols",
+        heads,
+        rows,
+        note="What spoke: probability less what it would be with that feature at the median of the date."
+        if voices
+        else "",
+    )
+    blocks.append(table)
+    if not voices:
+        blocks.append(Absent("Features that spoke for each", "the candidate was not asked."))
+    return Section("recommendations", title, blocks, lead)
+
+
+def competition(report: RunReport) -> Section:
+    """Candidate against champion, target, competitive score and its parts."""
+    title = "Beside the champion, the target and the lot"
+    if not report.validated:
+        return Section("competition", title, [not_validated(report)])
+    blocks: list[Block] = [champion_facts(report)]
+    target = report.target
+    if target is not None:
+        blocks.append(
+            Facts(
+                (
+                    ("Target", "met" if target.target_met else "not met"),
+                    (
+                        "Hit rate, all out of sample",
+                        f"{known(target.hit_rate, percent)} "
+                        f"({known(target.hit_rate_distance, points)} from the target)",
+                    ),
+                    (
+                        "Return over SPY, holdout",
+                        f"{known(target.market_outperformance, points)} "
+                        f"({known(target.market_outperformance_distance, points)} from the target)",
+                    ),
+                    ("Recommended deployment", "yes" if report.recommended_deployment else "no"),
+                )
+            )
+        )
+    score = report.competitive_score
+    if score is not None:
+        blocks.append(
+            Facts(
+                (
+                    fact("Competitive score, 0 to 100", score.score, numbers.score),
+                    fact("Return among all symbols", score.return_among_symbols, numbers.percentile),
+                    fact("Sharpe ratio among all symbols", score.sharpe_among_symbols, numbers.percentile),
+                    fact("Return among sectors", score.return_among_sectors, numbers.percentile),
+                    fact("Sharpe ratio among portfolios by lot", score.sharpe_among_random, numbers.percentile),
+                )
+            )
+        )
+        blocks.append(
+            Note(
+                score.explanation
+                or "The score is the mean of the four percentiles; portfolios by lot follow the same rule on the same "
+                "dates, costs included.",
+                "muted",
+            )
+        )
+    return Section("competition", title, blocks)
+
+
+def champion_facts(report: RunReport) -> Block:
+    """Return the paired comparison, or that there is nobody to compare with."""
+    found = report.champion
+    if found is None:
+        if report.kind == "tear_sheet":
+            return Absent("Champion", "predictions of a file are compared with no champion.")
+        before = report.run.get("champion_before")
+        if before is None:
+            return Note("There was no champion to compare the candidate with.")
+        return Absent(f"Champion {before}", "it could not be scored on this data.")
+    verdict = "shown to be better" if found.better else "not shown to be worse" if found.not_worse else "worse"
+    return Facts(
+        (
+            ("Champion", found.champion),
+            ("The candidate is", verdict),
+            (
+                "Difference a year, candidate less champion",
+                f"{known(found.difference, points)}, between {known(found.difference_lower, points)} and "
+                f"{known(found.difference_upper, points)}",
+            ),
+            (
+                "Difference of hit rates",
+                f"{known(found.hit_rate_difference, points)}, between {known(found.hit_rate_difference_lower, points)} "
+                f"and {known(found.hit_rate_difference_upper, points)}",
+            ),
+            fact("On the same", found.n_sessions, numbers.sessions),
+        )
+    )
