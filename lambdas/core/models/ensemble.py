@@ -27,7 +27,7 @@ from lambdas.core.models.out_of_fold import (
     out_of_fold,
     require_variation,
 )
-from lambdas.core.models.training_data import feature_rows, training_rows
+from lambdas.core.models.training_data import TrainingData, feature_rows, training_rows
 from lambdas.core.settings import ModelSettings, Target
 from lambdas.core.values import FoldPlan
 
@@ -195,15 +195,12 @@ def fit_candidate(
     """Fit the ensemble on the training part of a fold; parameters and errors are those of `fit_and_predict_fold`."""
     first, last = training_span(market, holdout, settings.portfolio.horizon)
     data = training_rows(market, first, last, settings)
-    shared = SharedRows(data, settings.portfolio.horizon)
     factory = LearnerFactory(
         hyperparameters, settings.portfolio.horizon, settings.tuning.network_seeds, seed, n_threads
     )
     splits = inner_splits(data, settings.portfolio.horizon, settings.tuning.inner_folds)
-    predictions = out_of_fold(factory, shared, splits)
-    learners, combination, left_out = _fit_used(
-        factory, shared, predictions, market, settings, f"fold {holdout.number}"
-    )
+    predictions = out_of_fold(factory, SharedRows(data, settings.portfolio.horizon), splits)
+    learners, combination, left_out = _fit_used(factory, data, predictions, market, settings, f"fold {holdout.number}")
     return EnsembleModel(
         learners=learners,
         combination=combination,
@@ -220,14 +217,14 @@ def fit_candidate(
 
 def _fit_used(
     factory: LearnerFactory,
-    shared: SharedRows,
+    data: TrainingData,
     predictions: OutOfFold,
     market: MarketView,
     settings: ModelSettings,
     where: str,
 ) -> tuple[dict[LearnerName, Learner], Combination, dict[str, str]]:
     """Combine, and fit the learners that have a weight on all rows; one that fails there is left out of both."""
-    data = shared.data
+    shared = SharedRows(data, settings.portfolio.horizon)
     portfolio = InnerPortfolio.of(market, settings)
     hits = market.outcomes.absolute_hit if settings.gates.hit_definition == "absolute" else market.outcomes.relative_hit
     hit = hits[data.decisions, data.columns]

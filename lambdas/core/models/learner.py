@@ -18,6 +18,7 @@ from lambdas.core.models.training_data import Matrix, informative_columns
 STOPPING_SHARE = 0.2
 """Part of the newest decision dates that early stopping is judged on."""
 MIN_FIT_ROWS = 20
+_CHUNK_ROWS = 16_384  # predicting copies the columns that are used, and no more than so many rows at a time
 MIN_STOPPING_DATES = 10
 """Fewer dates than this, before or in the stopping slice, and there is no early stopping."""
 
@@ -166,7 +167,9 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-l
             raise ValueError(f"{self.name}: fitted on {self.n_features_in_} features, got {features.shape[1]}")
         if len(features) == 0:
             return np.empty((0, 2))
-        hit = self._probability(np.ascontiguousarray(features[:, self.columns_]))
+        begins = range(0, len(features), _CHUNK_ROWS)
+        chunks = (np.ascontiguousarray(features[b : b + _CHUNK_ROWS, self.columns_]) for b in begins)
+        hit = np.concatenate([self._probability(chunk) for chunk in chunks])
         return np.column_stack([1.0 - hit, hit])
 
     def predict(self, X: npt.ArrayLike) -> npt.NDArray[np.int64]:

@@ -11,6 +11,8 @@ from lambdas.core.market_data.panel import FloatArray
 from lambdas.core.models.training_data import Matrix
 
 CLIP_QUANTILES = (0.005, 0.995)
+SMOOTH_CLIP = 3.0
+"""Scaled values approach this without reaching it (Holzmueller, Grinsztajn & Steinwart 2024, RealMLP)."""
 _CHUNK_ROWS = 16_384  # activations of one chunk stay below 20 MB
 
 
@@ -31,7 +33,14 @@ class Preprocessing:
     @classmethod
     def fit(cls, X: Matrix) -> Preprocessing:
         """Take quantiles, medians and robust scales of each column; every column must have some value."""
-        low, q25, center, q75, high = np.nanquantile(X, [CLIP_QUANTILES[0], 0.25, 0.5, 0.75, CLIP_QUANTILES[1]], axis=0)
+        levels = (CLIP_QUANTILES[0], 0.25, 0.5, 0.75, CLIP_QUANTILES[1])
+        quantiles = np.empty((len(levels), X.shape[1]))
+        gaps = np.zeros(X.shape[1], dtype=np.bool_)
+        for number, column in enumerate(X.T):  # one at a time: a quantile of the whole matrix copies it three times
+            known = column[~np.isnan(column)]
+            gaps[number] = len(known) < len(column)
+            quantiles[:, number] = np.quantile(known, levels)
+        low, q25, center, q75, high = quantiles
         # 1.349: the interquartile range of a standard normal. A column whose middle half is one value has none.
         spread = (q75 - q25) / 1.349
         scale = np.where(spread > 0, spread, np.where(high > low, (high - low) / 4, 1.0))
@@ -40,16 +49,20 @@ class Preprocessing:
             high=high.astype(np.float32),
             center=center.astype(np.float32),
             scale=scale.astype(np.float32),
-            indicated=np.flatnonzero(np.isnan(X).any(axis=0)).astype(np.int64),
+            indicated=np.flatnonzero(gaps).astype(np.int64),
         )
 
     def transform(self, X: Matrix) -> Matrix:
         """Return the inputs of the network, shape (n_rows, n_features + n_indicated)."""
-        missing = np.isnan(X)
-        scaled = (np.clip(np.where(missing, self.center, X), self.low, self.high) - self.center) / self.scale
-        # A heavy tail inside the clipping quantiles would still drown the rest.
-        values = np.clip(scaled, -5.0, 5.0)
-        return np.concatenate([values, missing[:, self.indicated].astype(np.float32)], axis=1, dtype=np.float32)
+        inputs = np.empty((len(X), X.shape[1] + len(self.indicated)), dtype=np.float32)
+        for begin in range(0, len(X), _CHUNK_ROWS):
+            rows, out = X[begin : begin + _CHUNK_ROWS], inputs[begin : begin + _CHUNK_ROWS]
+            missing = np.isnan(rows)
+            scaled = (np.clip(np.where(missing, self.center, rows), self.low, self.high) - self.center) / self.scale
+            # A heavy tail inside the clipping quantiles would still drown the rest.
+            out[:, : X.shape[1]] = scaled / np.sqrt(1.0 + (scaled / SMOOTH_CLIP) ** 2)
+            out[:, X.shape[1] :] = missing[:, self.indicated]
+        return inputs
 
 
 @dataclass(frozen=True)
@@ -68,9 +81,7 @@ class NetworkWeights:
 
     def probability(self, X: Matrix) -> FloatArray:
         """Return the mean of the members' probabilities of a hit, shape (n_rows,)."""
-        chunks = range(0, len(X), _CHUNK_ROWS)
-        inputs = (self.preprocessing.transform(X[begin : begin + _CHUNK_ROWS]) for begin in chunks)
-        return np.concatenate([self.probability_of_inputs(chunk) for chunk in inputs])
+        return self.probability_of_inputs(self.preprocessing.transform(X))
 
     def probability_of_inputs(self, inputs: Matrix) -> FloatArray:
         """Return the same for rows that `preprocessing` has transformed."""

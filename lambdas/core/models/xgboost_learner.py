@@ -56,7 +56,7 @@ class XGBoostLearner(Learner):
         import xgboost
 
         train = self._binned(rows, before, label, weight)
-        stop = self._binned(rows, after, label, weight, reference=train)
+        stop = self._binned(rows, after, label, weight, train)
 
         def area(prediction: FloatArray, _: Any) -> tuple[str, float]:
             return "area", area_under_curve(label[after], prediction)
@@ -92,18 +92,22 @@ class XGBoostLearner(Learner):
         self.booster_ = xgboost.Booster({"nthread": self.n_threads}, model_file=folder / self.file_name)
 
     def _binned(
-        self, rows: FitRows, part: slice, label: FloatArray, weight: FloatArray, reference: Any | None = None
+        self, rows: FitRows, part: slice, label: FloatArray, weight: FloatArray, like: Any | None = None
     ) -> Any:
-        """Bins of a part of the rows, made once, with the labels and weights of this fit."""
+        """Bins of the rows, or of a part of them by the same edges, made once, with the labels and weights of this fit.
+
+        The edges of early stopping are those of the whole fit: they know no labels.
+        """
         import xgboost
 
         key = f"xgboost {part.start} {part.stop}"
-        matrix = rows.cache.get(key)
-        if matrix is None:
-            matrix = xgboost.QuantileDMatrix(
-                rows.X[part], label[part], ref=reference, max_bin=MAX_BINS, nthread=self.n_threads
+        if key not in rows.cache:
+            if like is None and part.stop - part.start < len(rows.X):
+                like = self._binned(rows, slice(0, len(rows.X)), label, weight)
+            rows.cache[key] = xgboost.QuantileDMatrix(
+                rows.X[part], label[part], ref=like, max_bin=MAX_BINS, nthread=self.n_threads
             )
-            rows.cache[key] = matrix
+        matrix = rows.cache[key]
         matrix.set_info(label=label[part], weight=weight[part])
         return matrix
 

@@ -20,7 +20,7 @@ from lambdas.core.errors import TrainingFailedError
 from lambdas.core.models.learner import FitRows, Learner, area_under_curve, stopping_split
 from lambdas.core.models.learners import LEARNERS, logits
 from lambdas.core.models.lightgbm_learner import LightGBMLearner
-from lambdas.core.models.network_learner import NetworkLearner
+from lambdas.core.models.network_learner import ADAPTERS, NetworkLearner, _Network
 from lambdas.core.models.network_weights import NetworkWeights, Preprocessing
 from lambdas.core.models.xgboost_learner import XGBoostLearner
 
@@ -234,7 +234,7 @@ def test_inference_without_torch_equals_torch() -> None:
     learner = NetworkLearner(seed=1, horizon=5, n_members=3).fit(X, y, decisions=decisions)
     inputs = torch.from_numpy(learner.weights_.preprocessing.transform(X))
     members = []
-    for member in range(3):
+    for member in range(3 * ADAPTERS):
         modules: list[torch.nn.Module] = []
         for weight, bias in learner.weights_.layers:
             linear = torch.nn.Linear(weight.shape[1], weight.shape[2])
@@ -243,8 +243,26 @@ def test_inference_without_torch_equals_torch() -> None:
             modules += [linear, torch.nn.SiLU()]
         members.append(torch.sigmoid(torch.nn.Sequential(*modules[:-1])(inputs)).detach().numpy()[:, 0])
     np.testing.assert_allclose(learner.predict_proba(X)[:, 1], np.mean(members, axis=0), atol=2e-6)
-    first = learner.weights_.layers[0][0].reshape(3, -1)
-    assert np.abs(np.corrcoef(first)[np.triu_indices(3, 1)]).max() < 0.5, "members began alike"
+    first = learner.weights_.layers[0][0].reshape(3 * ADAPTERS, -1)
+    assert np.abs(np.corrcoef(first)[np.triu_indices(len(first), 1)]).max() < 0.9, "networks began alike"
+
+
+def test_the_written_networks_are_those_that_were_trained() -> None:
+    """Shared layers, signs and own last layers, written out as plain networks: the same logits."""
+    generators = [torch.Generator().manual_seed(seed) for seed in (1, 2)]
+    network = _Network(5, 8, 0.6, generators)
+    for parameter in network.parameters:
+        parameter.data += 0.1 * torch.randn(parameter.shape, generator=generators[0])
+    inputs = torch.randn(2, 7, 5, generator=generators[0])
+    trained = network.forward(inputs, None, []).detach().numpy()
+    layers = network.layers([parameter.detach() for parameter in network.parameters])
+    for member in range(2):
+        for adapter in range(ADAPTERS):
+            hidden = inputs[member].numpy()
+            for depth, (weight, bias) in enumerate(layers):
+                hidden = hidden @ weight[member * ADAPTERS + adapter] + bias[member * ADAPTERS + adapter]
+                hidden = hidden / (1 + np.exp(-hidden)) if depth < 2 else hidden
+            np.testing.assert_allclose(hidden[:, 0], trained[member, adapter], atol=2e-6)
 
 
 def test_preprocessing_of_a_column_by_hand() -> None:
@@ -257,8 +275,9 @@ def test_preprocessing_of_a_column_by_hand() -> None:
     out = fitted.transform(np.array([[500.0, np.nan], [-1e9, 1e9], [500 + 500 / 1.349, 500.0]], np.float32))
     assert out.shape == (3, 3)
     np.testing.assert_allclose(out[0], [0, 0, 1])
-    np.testing.assert_allclose(out[1], [-495 / 500 * 1.349, fitted.transform(X)[:, 1].max(), 0], rtol=1e-5)
-    np.testing.assert_allclose(out[2], [1, 0, 0], atol=1e-6)
+    low = -495 / 500 * 1.349
+    np.testing.assert_allclose(out[1], [low / np.sqrt(1 + low**2 / 9), fitted.transform(X)[:, 1].max(), 0], rtol=1e-5)
+    np.testing.assert_allclose(out[2], [1 / np.sqrt(1 + 1 / 9), 0, 0], atol=1e-6)
 
 
 def test_preprocessing_takes_two_valued_and_heavy_tailed_columns() -> None:
@@ -267,20 +286,19 @@ def test_preprocessing_takes_two_valued_and_heavy_tailed_columns() -> None:
     X[:, 1] = np.random.default_rng(0).standard_cauchy(1000)
     out = Preprocessing.fit(X).transform(X)
     assert np.isfinite(out).all()
-    assert np.abs(out).max() <= 5
+    assert np.abs(out).max() < 3
     assert out[:, 0].std() > 0.1
 
 
 def test_a_network_that_diverges_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     X, y, _ = rows(0, n_dates=30)
-    original = NetworkLearner._initial_layers
+    original = _Network.__init__
 
-    def exploding(self: NetworkLearner, *arguments: object) -> list[tuple[torch.Tensor, torch.Tensor]]:
-        layers = original(self, *arguments)  # type: ignore[arg-type]
-        layers[0][0].data.fill_(float("inf"))
-        return layers
+    def exploding(self: _Network, *arguments: object) -> None:
+        original(self, *arguments)  # type: ignore[arg-type]
+        self.first.data.fill_(float("inf"))
 
-    monkeypatch.setattr(NetworkLearner, "_initial_layers", exploding)
+    monkeypatch.setattr(_Network, "__init__", exploding)
     with pytest.raises(TrainingFailedError, match="network: diverged in epoch 1"):
         NetworkLearner().fit(X, y)
 
