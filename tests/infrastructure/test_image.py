@@ -23,6 +23,8 @@ def test_only_code_locks_and_the_dockerfile_change_the_image(local: Assembly) ->
     assert {f for f in files if not f.startswith("lambdas/")} == {
         ".dockerignore",
         "docker/Dockerfile",
+        "docker/prune_packages.py",
+        "node_modules/plotly.js-basic-dist-min/plotly-basic.min.js",
         "requirements/uv.lock",
         "requirements/base.lock",
         "requirements/data.lock",
