@@ -62,6 +62,7 @@ class PortfolioMetrics(Value):
     volatility: FiniteOrNone
     sharpe_ratio: FiniteOrNone
     sharpe_ratio_lo: FiniteOrNone
+    sortino_ratio: FiniteOrNone = None
     max_drawdown: FiniteOrNone
     market_outperformance: dict[str, float | None] = Field(description="By benchmark symbol.")
     benchmark_return: dict[str, float | None] = Field(description="By benchmark symbol, over the same sessions.")

@@ -144,6 +144,7 @@ def slice_metrics(backtest: Backtest, first: int, last: int) -> PortfolioMetrics
         volatility=metrics.volatility(portfolio.returns[begin : end - 1]),
         sharpe_ratio=metrics.sharpe_ratio(excess),
         sharpe_ratio_lo=metrics.sharpe_ratio_lo(excess, horizon),
+        sortino_ratio=metrics.sortino_ratio(excess),
         max_drawdown=metrics.max_drawdown(equity),
         market_outperformance={
             symbol: metrics.market_outperformance(total, value, n_sessions)

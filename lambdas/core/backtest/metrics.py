@@ -74,6 +74,29 @@ def sharpe_ratio_lo(excess_returns: FloatArray, lags: int) -> float | None:
     return per_session * q / float(np.sqrt(inflation))
 
 
+def sortino_ratio(excess_returns: FloatArray) -> float | None:
+    """Annualised Sortino ratio: mean / downside deviation * sqrt(252) of returns less cash (Sortino & Price 1994).
+
+    The downside deviation is the root of the mean square of the negative ones, the others counting as 0.
+
+    Returns
+    -------
+    float or None
+        None for fewer than two sessions, or without a negative return.
+
+    Examples
+    --------
+    >>> round(sortino_ratio(np.array([0.01, -0.005, 0.002])), 4)
+    12.8312
+    """
+    if excess_returns.size < 2:
+        return None
+    downside = float(np.sqrt(np.mean(np.minimum(excess_returns, 0.0) ** 2)))
+    if not downside > NO_VARIATION:
+        return None
+    return float(np.mean(excess_returns)) / downside * float(np.sqrt(SESSIONS_PER_YEAR))
+
+
 def max_drawdown(equity: FloatArray) -> float:
     """Largest fall of an equity curve from its running peak.
 

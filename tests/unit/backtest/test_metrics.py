@@ -3,6 +3,7 @@
 Where they differ, and why ours is kept:
 
 - alpha: empyrical compounds it, ``(1 + a)^252 - 1``; ours is ``252 a``, so that its standard error scales alike.
+- sortino: all three divide by the root mean square of the negative returns, counting the others as 0.
 - cagr: quantstats divides by calendar years of 365 days, ours by 252 sessions (as empyrical does).
 - sharpe: quantstats takes a yearly rate that it spreads evenly; ours subtracts what cash earned on each day.
 """
@@ -49,6 +50,15 @@ def test_agrees_with_empyrical(returns):
     fit = metrics.regress(returns, market[:, np.newaxis], 21)
     assert fit.beta[0] == pytest.approx(empyrical.beta(returns, market), rel=1e-9)
     assert (1 + fit.alpha / 252) ** 252 - 1 == pytest.approx(empyrical.alpha(returns, market), rel=1e-9)
+
+
+def test_sortino_agrees_with_both_and_is_unknown_without_a_loss(returns):
+    assert metrics.sortino_ratio(returns) == pytest.approx(empyrical.sortino_ratio(returns), rel=1e-12)
+    assert metrics.sortino_ratio(returns) == pytest.approx(quantstats.stats.sortino(dated(returns)), rel=1e-12)
+    by_hand = 252**0.5 * np.mean([0.02, -0.01, 0.0]) / (0.01**2 / 3) ** 0.5
+    assert metrics.sortino_ratio(np.array([0.02, -0.01, 0.0])) == pytest.approx(by_hand, rel=1e-12)
+    assert metrics.sortino_ratio(np.abs(returns)) is None
+    assert metrics.sortino_ratio(np.array([-0.01])) is None
 
 
 def test_agrees_with_quantstats(returns):

@@ -71,6 +71,51 @@ def test_equals_the_slow_loop(seed, n_sessions, n_symbols, horizon, defects, mem
     assert_allclose(trades["cost"].sum(), sum(slow.cost), rtol=1e-10, atol=1e-14)
 
 
+@pytest.mark.parametrize("kind", ["gaps", "delistings", "ties", "one symbol", "one day", "all cash"])
+@settings(max_examples=12, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), horizon=st.integers(1, 9))
+def test_each_hard_case_equals_the_slow_loop(kind, seed, horizon):
+    """Each made to happen, not left to chance as above."""
+    random = np.random.default_rng(seed)
+    n_sessions, n_symbols, first, last = 30, 1 if kind == "one symbol" else 6, 2, 29
+    dataset = random_dataset(random, n_sessions, n_symbols, defects=False)
+    close = dataset.prices.close.copy()
+    if kind == "gaps":
+        close[random.integers(5, 28, 8), random.integers(0, n_symbols, 8)] = NAN
+    elif kind == "delistings":
+        close[10:, 0], close[20:, 3] = NAN, NAN
+    gone = np.isnan(close)
+    prices = make_panel(close, np.where(gone, NAN, dataset.prices.adj_close), np.where(gone, NAN, dataset.prices.open))
+    dataset = market(prices, dataset.macro)
+    if kind == "one day":
+        last = first + 1
+    allowed = eligible(dataset, 1)
+    probability = np.full(close.shape, 0.7) if kind == "ties" else random.random(close.shape)
+    rule = RecommendationRule(top_fraction=0.34, min_positions=2, min_probability=0.0)
+    chosen = recommend(probability, allowed, rule)
+    assert_array_equal(chosen, slow_recommend(probability, allowed, 0.34, 2, 0.0))
+    if kind == "delistings":
+        chosen[9, 0] = chosen[19, 3] = True  # bought at the open of the first session without a price
+    elif kind == "all cash":
+        chosen[:] = False
+    elif kind == "ties":
+        assert_array_equal(chosen[first:last, :2], True)
+        assert not chosen[first:last, 2:].any()
+
+    cash = cash_rates(dataset)
+    fast = simulate(dataset, chosen, first, last, PortfolioSettings(horizon=horizon, cost_bps=12.0))
+    slow = slow_simulation(dataset.prices, chosen, first, last, horizon, 0.0012, cash)
+    for name in ("equity", "invested", "traded", "cost"):
+        assert_allclose(getattr(fast, name), getattr(slow, name), rtol=1e-12, atol=1e-14)
+    if kind == "delistings":
+        assert delisted_held(dataset.prices, chosen, fast) == len(slow.delisted) == 2
+    elif kind == "all cash":
+        assert max(slow.invested) == 0.0 == max(slow.traded)
+        assert_allclose(fast.equity, np.cumprod([1.0, *(1 + cash[first + 1 : last + 1])]), rtol=1e-12)
+    elif kind == "one day":
+        assert len(fast.equity) == 2
+
+
 def test_two_tranches_by_hand():
     """h = 2, 1 % a side. Symbol A doubles overnight from session 2 to 3; B never moves."""
     a = [10.0, 10.0, 10.0, 20.0, 20.0]
