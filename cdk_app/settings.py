@@ -107,12 +107,18 @@ class MapSettings(Group):
 
 
 class RetentionSettings(Group):
-    """How long stored things live. Models, reports and records of verdicts are never expired."""
+    """How long stored things live. Reports and records of verdicts are never expired."""
 
     logs_days: int = 30
     raw_days: int = Field(default=90, ge=7, description="Collected batches, before they are joined into a data set.")
     datasets_days: int = Field(default=730, ge=30, description="Data sets, predictions and searches: reusable, large.")
-    noncurrent_days: int = Field(default=30, ge=1, description="Overwritten versions of objects.")
+    noncurrent_days: int = Field(default=30, ge=1, description="Overwritten and deleted versions of objects.")
+    models_kept: int = Field(
+        default=104,
+        ge=2,
+        description="Newest model artefacts that stay. Those of the champion, the one before it, and the shadow stay "
+        "whatever their age; a deleted one can be restored for `noncurrent_days`.",
+    )
 
     @field_validator("logs_days")
     @classmethod

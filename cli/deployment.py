@@ -65,14 +65,19 @@ class Deployment:
         return self.session.client("dynamodb", endpoint_url=self.endpoint, config=_CONFIG)
 
     @cached_property
+    def analytics_table(self) -> Table:
+        """Table `ai-performance-analytics`."""
+        return Table(self.dynamodb, self[StackOutput.ANALYTICS_TABLE])
+
+    @cached_property
     def analytics(self) -> Analytics:
         """Records of runs and verdicts."""
-        return Analytics(Table(self.dynamodb, self[StackOutput.ANALYTICS_TABLE]))
+        return Analytics(self.analytics_table)
 
     @cached_property
     def registry(self) -> ChampionRegistry:
         """The champion pointer."""
-        return ChampionRegistry(Table(self.dynamodb, self[StackOutput.ANALYTICS_TABLE]))
+        return ChampionRegistry(self.analytics_table)
 
     @cached_property
     def objects(self) -> ObjectStore:

@@ -24,7 +24,7 @@ from lambdas.core.errors import InvalidInputError
 app = typer.Typer()
 
 SOURCES = ("sample", "simulated", "yahoo")
-_REJECTED = ("REJECTED", "SUPERSEDED")
+_REJECTED = ("REJECTED", "SHADOWED", "SUPERSEDED", "BUSY")
 _WRONG_INPUT = {
     name
     for name, error in vars(domain_errors).items()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import getpass
+import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,10 +13,12 @@ from botocore.exceptions import ClientError
 from cli import records, run
 from cli.console import console, print_table
 from cli.deployment import LOCAL, Deployment, connect, environment_name
+from cli.history import history, print_history, print_shadow
 from cli.local_aws import application, emulator
 from cli.local_aws.place import Place
 from cli.outputs import write_json
 from lambdas.adapters.dynamodb import from_item, to_item
+from lambdas.adapters.shadow import ShadowSeat
 from lambdas.contracts.outputs import StackOutput
 from lambdas.contracts.storage import WRITTEN_BY
 from lambdas.contracts.tuning_run import TuningRequest
@@ -38,15 +42,20 @@ def status(
     sessions = deployment.analytics.live_sessions(1)
     recommendations = _newest_recommendations(deployment, sessions)
     runs = deployment.analytics.last_runs(last)
+    shadow = ShadowSeat(deployment.analytics_table).holder()
+    events = history(deployment)
     if json_file:
         value = {"champion": pointer, "live": sessions, "recommendations": recommendations, "runs": runs}
+        value |= {"shadow": shadow, "history": events}
         write_json(json_file, value)
     if pointer is None:
         console.print("No champion: no model has passed every gate yet, so nothing is recommended.")
     else:
         console.print(f"Champion {pointer['version']} since {pointer['since']}, by run {pointer['run_id']}")
         console.print(f"Before it: {pointer['previous'] or 'none'}")
+    print_shadow(shadow)
     _print_recommendations(recommendations)
+    print_history(events)
     console.print()
     if not runs:
         console.print("No runs yet. Start one with: amts run")
@@ -69,38 +78,43 @@ def status(
 
 
 @app.command()
-def report(
-    run_id: Annotated[str, typer.Argument(help="As `amts run` and `amts status` print it.")],
-    out: Annotated[Path | None, typer.Option("--out", help="Folder for the report. Default: .local/reports.")] = None,
-    json_file: run.JsonOption = None,
-    env: run.EnvOption = None,
-) -> None:
-    """Fetch the evidence report of a run that has ended, and print its verdicts."""
-    run.check_output(json_file)
-    deployment = attach(environment_name(env))
-    record = deployment.analytics.run(run_id)
-    if record is None:
-        raise InvalidInputError(f"there is no run {run_id!r} in {deployment.environment}; `amts status` lists the last")
-    gates = records.gates_of(deployment, run_id)
-    records.print_gates(gates, expected=records.TUNING_GATES if record.get("kind") == "tune" else ())
-    console.print(f"\n[bold]{record.get('outcome', 'running')}[/]  ", end="")
-    console.print(record.get("message") or record.get("explanation"), markup=False)
-    files = records.fetch_report(deployment, run_id, out)
-    records.print_report_place(files)
-    if json_file:
-        write_json(json_file, records.run_as_json(deployment, run_id, record.get("outcome", "running"), files))
-
-
-@app.command()
 def rollback(
     to: Annotated[str, typer.Option("--to", help="A promoted version, or `previous`.")] = "previous",
     reason: Annotated[str, typer.Option("--reason", help="Recorded with the change.")] = "amts rollback",
     env: run.EnvOption = None,
 ) -> None:
     """Make an earlier champion champion again; nothing is fitted."""
-    request = TuningRequest.model_validate({"rollback_to": to, "reason": reason})
+    TuningRequest.model_validate({"rollback_to": to, "reason": reason})
     deployment = attach(environment_name(env))
+    request = TuningRequest.model_validate({"rollback_to": to, "reason": reason, "requested_by": asker(deployment)})
     run.finish(deployment, run.start(deployment, request), json_file=None, fail_on_reject=False)
+
+
+@app.command()
+def redrive(
+    run_id: Annotated[str, typer.Argument(help="A run that failed, as `amts status` and the announcement print it.")],
+    env: run.EnvOption = None,
+) -> None:
+    """Run again what a failed run was asked for; the steps it had done are found again, not repeated.
+
+    It is a new execution: one that ended in the state *Run failed* can only be redriven into that state.
+    """
+    deployment = attach(environment_name(env))
+    described = deployment.step_functions.describe_execution(executionArn=run.find_execution(deployment, run_id))
+    if described["status"] in ("RUNNING", "SUCCEEDED"):
+        raise InvalidInputError(f"run {run_id} is {described['status']}; only one that failed is run again")
+    asked = json.loads(described["input"]) | {"reason": f"redrive of {run_id}"[:200], "requested_by": asker(deployment)}
+    request = TuningRequest.model_validate_json(json.dumps(asked))
+    if described["stateMachineArn"] == deployment[StackOutput.ASSESSMENT_MACHINE_ARN]:
+        request = request.model_copy(update={"mode": "daily"})
+    run.finish(deployment, run.start(deployment, request), json_file=None, fail_on_reject=False)
+
+
+def asker(deployment: Deployment) -> str:
+    """Return who is asking: the identity that AWS knows, on the local AWS the user of the machine."""
+    if deployment.environment == LOCAL:
+        return getpass.getuser()
+    return str(deployment.session.client("sts").get_caller_identity()["Arn"])[-200:]
 
 
 @local.command("up")

@@ -55,8 +55,12 @@ class SecureBucket(Construct):
         self._allow(function, ("s3:GetObject",), prefixes)
 
     def allow_write(self, function: EngineFunction, *prefixes: str) -> None:
-        """Let `function` read and write objects under `prefixes`; nothing is ever deleted by a function."""
+        """Let `function` read and write objects under `prefixes`."""
         self._allow(function, ("s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"), prefixes)
+
+    def allow_delete(self, function: EngineFunction, *prefixes: str) -> None:
+        """Let `function` read and delete objects under `prefixes`; the bucket keeps what they were for a while."""
+        self._allow(function, ("s3:GetObject", "s3:DeleteObject"), prefixes)
 
     def _allow(self, function: EngineFunction, actions: Sequence[str], prefixes: Sequence[str]) -> None:
         # Without ListBucket a missing object answers 403. A condition on `s3:prefix` would bring that back:

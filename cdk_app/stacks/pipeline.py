@@ -142,15 +142,15 @@ class PipelineStack(cdk.Stack):
         )
 
     def _grant(self, settings: AppSettings, data: DataStack) -> None:
-        """Each function by itself: what it reads, what it writes. Nobody deletes anything."""
+        """Each function by itself: what it reads, what it writes. Only the service deletes, and only old models."""
         service, enrichment, ensemble = self.engines.service, self.engines.enrichment, self.engines.ensemble
         backtesting, validation = self.engines.backtesting, self.engines.validation
         runs = f"{AnalyticsKey.RUN}*"
 
         data.datasets.allow_read(service, DatasetsPrefix.UPLOADS)
         data.performance.allow_write(service, PerformancePrefix.REPORTS)
-        data.artefacts.allow_read(service, ArtefactsPrefix.MODELS)
-        data.analytics.allow(service, "GetItem", "Query", "PutItem", "UpdateItem")
+        data.artefacts.allow_delete(service, ArtefactsPrefix.MODELS)
+        data.analytics.allow(service, "GetItem", "Query", "PutItem", "UpdateItem", "ConditionCheckItem")
         data.recommendations.allow(service, "Scan")
         self.announcements.allow_publish(service)
         machines = [self._machine_arn(name, settings) for name in ("advanced-model-tuning", "daily-assessment")]

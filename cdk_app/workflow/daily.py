@@ -45,6 +45,7 @@ class DailyWorkflow(Workflow):
             failure=self._failure,
             workflow="daily-assessment",
             sentence="Plan daily assessment",
+            hours=settings.assessment_timeout_hours,
         )
         enrichment = Enrichment(
             self,

@@ -12,7 +12,8 @@ from cdk_app.workflow.engines import Engines
 from cdk_app.workflow.fragment import Stage
 from lambdas.contracts.tuning_run import FailRequest
 
-CAUGHT = {"failure": "{% $states.errorOutput %}"}
+# A catcher belongs to the state that failed: here, and no longer after it, its name is the context's.
+CAUGHT = {"failure": "{% $states.errorOutput %}", "failed_step": "{% $states.context.State.Name %}"}
 # A timeout has no cause; a Python traceback can be longer than a record should be.
 CAUSE = "{% $exists($failure.Cause) ? $substring($failure.Cause, 0, 4000) : 'No cause was given.' %}"
 
@@ -44,7 +45,13 @@ class Failure(Stage):
             comment="Record the error with the run and announce it.",
             function=engines.service,
             request=FailRequest,
-            event={"run_id": RUN_ID, "workflow": workflow, "error": "{% $failure.Error %}", "cause": CAUSE},
+            event={
+                "run_id": RUN_ID,
+                "workflow": workflow,
+                "error": "{% $failure.Error %}",
+                "cause": CAUSE,
+                "failed_step": "{% $failed_step %}",
+            },
         )
         # If even that fails, the execution still ends with the first error, and the alarm on failed executions rings.
         record.add_catch(failed, errors=["States.ALL"])

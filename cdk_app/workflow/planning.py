@@ -32,6 +32,7 @@ class Planning(Stage):
         failure: Failure,
         workflow: Literal["advanced-model-tuning", "daily-assessment"],
         sentence: str,
+        hours: int,
     ) -> None:
         super().__init__(scope, id)
         self._failure = failure
@@ -48,9 +49,10 @@ class Planning(Stage):
                 "execution_arn": "{% $states.context.Execution.Id %}",
                 "started_at": "{% $states.context.Execution.StartTime %}",
                 "request": "{% $states.input %}",
+                "timeout_hours": hours,
             },
             assign="plan",
-            also_assign={"candidate": "{% {'version': null} %}"},
+            also_assign={"candidate": "{% {'version': null} %}", "failed_step": "What was asked for"},
         )
         failure.catches(plan)
         self._asked = sfn.Choice.jsonata(
@@ -66,7 +68,10 @@ class Planning(Stage):
         self.first = plan
 
     def route(self, **routes: sfn.IChainable) -> Planning:
-        """Say where each kind of plan leads; a kind without a way is a failure, a dry run just ends."""
+        """Say where each kind of plan leads; a kind without a way is a failure, a dry run just ends.
+
+        So does a run that begins while another one is under way.
+        """
         dry_run = sfn.Pass.jsonata(
             self,
             "DryRun",
@@ -74,7 +79,14 @@ class Planning(Stage):
             comment="Access, permissions and settings were checked.",
             outputs={"outcome": "DRY_RUN", **EXPLAINED_OUTCOME},
         )
-        for kind, target in {**routes, "dry_run": dry_run}.items():
+        busy = sfn.Pass.jsonata(
+            self,
+            "Busy",
+            state_name="Another run is under way",
+            comment="One run of a machine at a time: this one has changed nothing.",
+            outputs={"outcome": "BUSY", **EXPLAINED_OUTCOME},
+        )
+        for kind, target in {**routes, "dry_run": dry_run, "busy": busy}.items():
             self._asked.when(sfn.Condition.jsonata(f"{{% $plan.kind = '{kind}' %}}"), target, comment=kind)
         self._asked.otherwise(self._failure)
         return self

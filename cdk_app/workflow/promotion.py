@@ -5,14 +5,18 @@ from __future__ import annotations
 from constructs import Construct
 
 from cdk_app.constructs.pipeline_step import RUN_ID, PipelineStep
+from cdk_app.settings import AppSettings
 from cdk_app.workflow.engines import Engines
 from cdk_app.workflow.failure import Failure
 from lambdas.contracts.errors import CHAMPION_CHANGED
-from lambdas.contracts.tuning_run import PromoteRequest, RejectRequest, RollBackRequest
+from lambdas.contracts.tuning_run import PromoteRequest, RejectRequest, RetireRequest, RollBackRequest
 
 
 class Promotion(Construct):
-    """The states in which the champion changes or stays. Each records and announces; each ends in success."""
+    """The states in which the champion changes or stays. Each records and announces; each ends in success.
+
+    The output of the last one, which deletes what is too old, is that of the state before it.
+    """
 
     def __init__(
         self,
@@ -21,6 +25,7 @@ class Promotion(Construct):
         *,
         engines: Engines,
         failure: Failure,
+        settings: AppSettings,
     ) -> None:
         super().__init__(scope, id)
         self.promote = PipelineStep(
@@ -61,8 +66,22 @@ class Promotion(Construct):
                 "version": "{% $plan.rollback_to %}",
                 "reason": "{% $exists($states.context.Execution.Input.reason) "
                 "? $states.context.Execution.Input.reason : 'on demand' %}",
+                "requested_by": "{% $exists($states.context.Execution.Input.requested_by) "
+                "? $states.context.Execution.Input.requested_by : '' %}",
             },
         )
+        retire = PipelineStep(
+            self,
+            "Retire",
+            sentence="Retire old models",
+            comment=f"Artefacts beyond the newest {settings.retention.models_kept} go, never those of the champion, "
+            "the one before it, or the shadow.",
+            function=engines.service,
+            request=RetireRequest,
+            event={"run_id": RUN_ID, "keep": settings.retention.models_kept},
+        )
+        self.promote.next(retire)
+        self.keep.next(retire)
         # Another run was promoted meanwhile: the comparison is stale, and this run ends superseded.
         self.promote.add_catch(self.keep, errors=[CHAMPION_CHANGED], assign={"stopped_by": "{% null %}"})
-        failure.catches(self.promote, self.keep, self.roll_back)
+        failure.catches(self.promote, self.keep, self.roll_back, retire)

@@ -36,6 +36,7 @@ class TuningWorkflow(Workflow):
             failure=failure,
             workflow="advanced-model-tuning",
             sentence="Plan tuning run",
+            hours=settings.tuning_timeout_hours,
         )
         enrichment = Enrichment(
             self, "Enrichment", engines=engines, failure=failure, settings=settings, sentence="Collect market data"
@@ -45,7 +46,7 @@ class TuningWorkflow(Workflow):
         backtesting = Backtesting(self, "Backtesting", engines=engines, failure=failure, settings=settings)
         candidate = CandidateTraining(self, "Candidate", engines=engines, failure=failure)
         market = MarketValidation(self, "Market", engines=engines, failure=failure, settings=settings)
-        promotion = Promotion(self, "Promotion", engines=engines, failure=failure)
+        promotion = Promotion(self, "Promotion", engines=engines, failure=failure, settings=settings)
 
         planning.route(tune=enrichment, rollback=promotion.roll_back)
         enrichment.gate.route(passed=folds, stopped=promotion.keep)

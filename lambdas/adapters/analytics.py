@@ -14,6 +14,9 @@ GATE_ORDER: tuple[str, ...] = get_args(GateName)
 """Gates in the order in which the machines ask them."""
 
 
+WEEK = dt.timedelta(days=7)
+
+
 def run_key(run_id: str) -> dict[str, str]:
     """Return the key of a run's record."""
     return {"PK": f"{AnalyticsKey.RUN}{run_id}", "SK": AnalyticsKey.RUN_META}
@@ -26,7 +29,12 @@ def model_key(version: str) -> dict[str, str]:
 
 def now() -> str:
     """Return this moment in UTC, ISO 8601, whole seconds: the one time that no result depends on."""
-    return dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
+    return utc(dt.datetime.now(dt.UTC))
+
+
+def utc(moment: dt.datetime) -> str:
+    """Return a moment in UTC, ISO 8601, whole seconds: texts of it compare as the moments do."""
+    return moment.astimezone(dt.UTC).isoformat(timespec="seconds")
 
 
 class Analytics:
@@ -37,7 +45,7 @@ class Analytics:
 
     def open_run(self, run_id: str, started_at: dt.datetime, values: Mapping[str, Any]) -> None:
         """Write the record of a run that begins; the record of a run that was opened before stays as it is."""
-        started = started_at.astimezone(dt.UTC).isoformat(timespec="seconds")
+        started = utc(started_at)
         record = {**values, "run_id": run_id, "started_at": started}
         self._table.put_once({**run_key(run_id), **record}, "PK")
         self._table.put({"PK": AnalyticsKey.RUNS, "SK": f"{started}#{run_id}", "run_id": run_id})
@@ -78,12 +86,31 @@ class Analytics:
         return {item["gate"]: item for item in found}
 
     def record_model(self, version: str, values: Mapping[str, Any]) -> None:
-        """Write what became of a model that was not promoted; what is known of a promoted one stays."""
-        self._table.put_once({**model_key(version), **values, "version": version}, "PK")
+        """Write what became of a model that was not promoted; what is known of a promoted one, and by a run, stays."""
+        known = self.model(version)
+        if known is None or known.get("run_id") != values["run_id"]:
+            values = {**values, "version": version}
+            self._table.update(model_key(version), values, condition={"promoted_at": None})
 
     def model(self, version: str) -> dict[str, Any] | None:
         """Return what is known of a judged model, or None."""
         return self._table.get(model_key(version))
+
+    def models(self) -> list[dict[str, Any]]:
+        """Return what is known of every judged model, by version."""
+        return self._table.query(AnalyticsKey.MODEL, limit=10_000)
+
+    def once_a_week(self, what: str, run_id: str, at: dt.datetime) -> bool:
+        """Say whether `what` may be done now by a run: nobody did it in the seven days before, or this run did."""
+        key, values = {"PK": AnalyticsKey.ONCE, "SK": what}, {"run_id": run_id, "at": utc(at)}
+        if self._table.put_once({**key, **values}, "PK"):
+            return True
+        last = self._table.get(key)
+        if last is None or last["run_id"] == run_id:
+            return True
+        if last["at"] > utc(at - WEEK):
+            return False
+        return self._table.update(key, values, condition={"run_id": last["run_id"]})
 
     def publish_session(self, session: str, version: str, values: Mapping[str, Any]) -> bool:
         """Record what was published for a session, once; say whether this call did it."""

@@ -117,7 +117,7 @@ def update_arguments(
 ) -> dict[str, Any]:
     """Return the arguments of an update that sets `values`, on the condition that attributes equal `condition`.
 
-    A condition of None asks that the attribute is not there.
+    A condition of None asks that the attribute is not there. Without values they are those of a condition check.
     """
     condition = condition or {}
     names = {f"#s{i}": name for i, name in enumerate(values)} | {f"#c{i}": name for i, name in enumerate(condition)}
@@ -128,9 +128,9 @@ def update_arguments(
         f"attribute_not_exists(#c{i})" if value is None else f"#c{i} = :c{i}"
         for i, value in enumerate(condition.values())
     ]
-    return {
-        "Key": to_item(key),
-        "UpdateExpression": "SET " + ", ".join(f"#s{i} = :s{i}" for i in range(len(values))),
-        "ExpressionAttributeNames": names,
-        "ExpressionAttributeValues": to_item(arguments),
-    } | ({"ConditionExpression": " AND ".join(checks)} if checks else {})
+    changes = ", ".join(f"#s{i} = :s{i}" for i in range(len(values)))
+    return (
+        {"Key": to_item(key), "ExpressionAttributeNames": names, "ExpressionAttributeValues": to_item(arguments)}
+        | ({"UpdateExpression": f"SET {changes}"} if values else {})
+        | ({"ConditionExpression": " AND ".join(checks)} if checks else {})
+    )

@@ -72,6 +72,13 @@ class ModelStore:
                     "deployed; choose another version."
                 )
 
+    def delete(self, version: str) -> None:
+        """Delete an artefact, the manifest first: without it nobody reads the rest. The bucket keeps old versions."""
+        uri = self.uri(version)
+        self._objects.delete(f"{uri}/{MANIFEST}")
+        for name in self._objects.names(uri):
+            self._objects.delete(f"{uri}/{name}")
+
     def manifest(self, version: str) -> dict[str, Any]:
         """Return the manifest of an artefact."""
         content = self._objects.find(f"{self.uri(version)}/{MANIFEST}")

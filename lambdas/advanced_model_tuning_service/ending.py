@@ -7,9 +7,10 @@ import json
 import re
 from typing import Any, get_args
 
-from lambdas.adapters.analytics import gate_record, now
+from lambdas.adapters.analytics import now
 from lambdas.adapters.models import MANIFEST
-from lambdas.advanced_model_tuning_service.report import PAGE, write_report
+from lambdas.adapters.registry import KEPT, RETIRED
+from lambdas.advanced_model_tuning_service.announcing import announce, conclude
 from lambdas.contracts.metrics import Metric
 from lambdas.contracts.tuning_run import (
     FailRequest,
@@ -18,7 +19,7 @@ from lambdas.contracts.tuning_run import (
     RejectRequest,
     RollBackRequest,
 )
-from lambdas.core.errors import ArtefactIntegrityError, GateNotPassedError, InvalidRequestError
+from lambdas.core.errors import ArtefactIntegrityError, ChampionChangedError, GateNotPassedError, InvalidRequestError
 from lambdas.core.values import GateName, GateRecord
 from lambdas.runtime.observability import count
 from lambdas.runtime.step import step
@@ -26,8 +27,6 @@ from lambdas.runtime.stores import Stores
 
 PROMOTION_GATES: tuple[str, ...] = tuple(gate for gate in get_args(GateName) if gate != "live")
 MAX_CAUSE = 2000
-UNREPORTED = ("ASSESSED", "DRY_RUN", "NOTHING")
-"""Ends without gates to report on; their message says all."""
 
 
 @step(PromoteRequest, OutcomeResult)
@@ -49,9 +48,11 @@ def promote(request: PromoteRequest, stores: Stores) -> OutcomeResult:
             "outcome": "PROMOTED",
             "run_id": request.run_id,
             "replaced": replaced,
+            "artefact": KEPT,
             "model_uri": stores.models.uri(request.version),
             "manifest_sha256": manifest_hash(request.version, stores),
         },
+        facts={"event": "PROMOTED", **asked_for(request.run_id, stores)},
     )
     if moved:
         count(Metric.PROMOTIONS)
@@ -71,6 +72,7 @@ def reject(request: RejectRequest, stores: Stores) -> OutcomeResult:
                 "outcome": outcome,
                 "run_id": request.run_id,
                 "stopped_by": gate.gate if gate else None,
+                "artefact": KEPT,
                 "model_uri": stores.models.uri(request.version),
                 "judged_at": now(),
             },
@@ -81,27 +83,38 @@ def reject(request: RejectRequest, stores: Stores) -> OutcomeResult:
 @step(RollBackRequest, OutcomeResult)
 def roll_back(request: RollBackRequest, stores: Stores) -> OutcomeResult:
     """Make a former champion champion again, after its files were checked against what was promoted."""
-    if ended_before(stores, request.run_id, "ROLLED_BACK"):
+    if ended_before(stores, request.run_id, "ROLLED_BACK", "SUPERSEDED"):
         return conclude(stores, request.run_id)
-    model = stores.analytics.model(request.version)
-    if model is None or "promoted_at" not in model:
-        raise InvalidRequestError(f"{request.version} was never promoted; only a former champion can come back.")
+    model = former_champion(request.version, stores)
     if manifest_hash(request.version, stores) != model["manifest_sha256"]:
         raise ArtefactIntegrityError(
             f"The {MANIFEST} of {request.version} is not the one that was promoted; choose another version."
         )
     stores.models.verify(request.version)
     before = stores.registry.champion()
-    message = f"{request.version} is champion again, in place of {before}: {request.reason}"
-    moved = stores.registry.change(
-        request.version,
-        expected=before,
-        # One step back from here is what this version had replaced, so that rolling back twice goes back twice.
-        previous=model["replaced"],
-        run_id=request.run_id,
-        run={"outcome": "ROLLED_BACK", "message": message, "version": request.version, "champion": request.version},
-        model={"rolled_back_to_by": request.run_id},
-    )
+    if before == request.version:
+        message = f"{request.version} is champion already: another run made it so meanwhile. Nothing was changed."
+        return end_run(stores, request.run_id, "SUPERSEDED", message)
+    who = f" Asked for by {request.requested_by}." if request.requested_by else ""
+    message = f"{request.version} is champion again, in place of {before}: {request.reason}.{who}"
+    try:
+        moved = stores.registry.change(
+            request.version,
+            expected=before,
+            # One step back from here is what this version had replaced, so that rolling back twice goes back twice.
+            previous=model["replaced"],
+            run_id=request.run_id,
+            run={"outcome": "ROLLED_BACK", "message": message, "version": request.version, "champion": request.version},
+            model={"rolled_back_to_by": request.run_id},
+            facts={"event": "ROLLED_BACK", "reason": request.reason, "requested_by": request.requested_by},
+            model_condition={"artefact": KEPT},
+        )
+    except ChampionChangedError:
+        found = stores.registry.champion()
+        message = (
+            f"The champion changed while {request.version} was brought back: it is {found} now. Look, and ask again."
+        )
+        return end_run(stores, request.run_id, "SUPERSEDED", message)
     if moved:
         count(Metric.ROLLBACKS)
     return conclude(stores, request.run_id)
@@ -113,16 +126,18 @@ def fail(request: FailRequest, stores: Stores) -> OutcomeResult:
     if stores.analytics.run(request.run_id) is None:  # its input was refused before there was a record
         stores.analytics.open_run(request.run_id, dt.datetime.now(dt.UTC), {"workflow": request.workflow})
     message = f"{request.error}: {readable_cause(request.cause)}"
-    facts = {"error": request.error, "cause": request.cause[:MAX_CAUSE]}
-    ended = end_run(stores, request.run_id, "FAILED", message, **facts)
+    facts = {"error": request.error, "cause": request.cause[:MAX_CAUSE], "failed_step": request.failed_step}
+    ended = end_run(stores, request.run_id, "FAILED", message, quietly=False, **facts)
     if ended.outcome == "FAILED":
         return ended
     message = f"The run had ended as {ended.outcome}; what came after it failed. {message}"
-    announce(stores, request.run_id, "FAILED", message)
+    announce(stores, (stores.analytics.run(request.run_id) or {}) | facts, "FAILED", None, message=message)
     return ended.model_copy(update={"message": message})
 
 
-def end_run(stores: Stores, run_id: str, outcome: str, message: str, **facts: str | None) -> OutcomeResult:
+def end_run(
+    stores: Stores, run_id: str, outcome: str, message: str, *, quietly: bool = False, **facts: str | None
+) -> OutcomeResult:
     """Record how a run ended without moving the champion, then report and announce it. The first end stands."""
     values = {"outcome": outcome, "message": message, "champion": stores.registry.champion(), **facts}
     if stores.analytics.close_run(run_id, values):
@@ -130,63 +145,15 @@ def end_run(stores: Stores, run_id: str, outcome: str, message: str, **facts: st
             count(Metric.REJECTIONS)
         elif outcome == "FAILED":
             count(Metric.FAILURES)
-    return conclude(stores, run_id)
+    return conclude(stores, run_id, quietly=quietly)
 
 
-def conclude(stores: Stores, run_id: str) -> OutcomeResult:
-    """Write the report of a run that has ended and announce it once; safe to repeat from any point."""
-    run = stores.analytics.run(run_id) or {}
-    outcome, message = run["outcome"], run["message"]
-    report_uri = None if outcome in UNREPORTED else stores.reports.uri(run_id, PAGE)
-    if "announced_at" not in run:
-        if report_uri is not None:
-            write_report(stores, run)
-        announce(stores, run_id, outcome, announcement(run, report_uri, stores))
-        stores.analytics.mark_announced(run_id)
-    return OutcomeResult(outcome=outcome, champion=run["champion"], message=message, report_uri=report_uri)
-
-
-def ended_before(stores: Stores, run_id: str, outcome: str) -> bool:
+def ended_before(stores: Stores, run_id: str, *outcomes: str) -> bool:
     """Say whether an earlier attempt of this step did its work: others may have moved the champion since."""
     run = stores.analytics.run(run_id) or {}
-    if run.get("outcome", outcome) != outcome:
+    if run.get("outcome", outcomes[0]) not in outcomes:
         raise InvalidRequestError(f"Run {run_id} has ended as {run['outcome']}; start a new run.")
     return "outcome" in run
-
-
-def announce(stores: Stores, run_id: str, outcome: str, text: str) -> None:
-    """Publish a message about a run, with the outcome as an attribute that subscribers can filter on."""
-    environment = stores.environment.environment
-    subject = f"AMTS {environment}: {outcome} {run_id}"
-    stores.notifier.announce(subject, text, outcome=outcome, run_id=run_id, environment=environment)
-
-
-NEXT_STEP = {
-    "PROMOTED": 'Nothing to do. To go back: start advanced-model-tuning with {"rollback_to": "previous"}.',
-    "REJECTED": "Nothing: a rejected model is a result. The report shows which number fell short, and by how much.",
-    "SUPERSEDED": "Start advanced-model-tuning again, so that the candidate is compared with the present champion.",
-    "ROLLED_BACK": "Find out why it was necessary before the next weekly run; the report of the former champion helps.",
-    "FAILED": "Read the message; correct the input or the deployment, then start again. The runbook lists each error.",
-    "DRY_RUN": "Everything a run needs could be reached.",
-    "NOTHING": "Start advanced-model-tuning; once a model passes every gate it recommends daily.",
-    "ASSESSED": "Nothing to do.",
-}
-
-
-def announcement(run: dict[str, Any], report_uri: str | None, stores: Stores) -> str:
-    """Return the text of a message: what happened, the gates, what to do, where to look."""
-    lines = [run["message"], ""]
-    for item in stores.analytics.gates(run["run_id"]).values():
-        gate = gate_record(item)
-        lines.append(f"{gate.gate}: {gate.verdict}. {gate.reason}")
-    lines += [
-        "",
-        f"Champion: {run['champion'] or 'none'}",
-        f"What to do: {NEXT_STEP[run['outcome']]}",
-        f"Report: {report_uri or 'none'}",
-        f"Execution: {run.get('execution_arn', 'unknown')}",
-    ]
-    return "\n".join(lines)
 
 
 def check_gates(request: PromoteRequest, stores: Stores) -> None:
@@ -220,6 +187,30 @@ def replaced_by(version: str, expected: str | None, stores: Stores) -> str | Non
         return expected
     pointer = stores.registry.pointer()
     return None if pointer is None else pointer["previous"]
+
+
+def former_champion(version: str, stores: Stores) -> dict[str, Any]:
+    """Return the record of a model that can be champion again.
+
+    Raises
+    ------
+    InvalidRequestError
+        If it never was champion, or its artefact was retired.
+    """
+    model = stores.analytics.model(version)
+    if model is None or "promoted_at" not in model:
+        raise InvalidRequestError(f"{version} was never promoted; only a former champion can come back.")
+    if model["artefact"] == RETIRED:
+        raise InvalidRequestError(
+            f"The artefact of {version} was retired by run {model['retired_by']}; the runbook says how to restore it."
+        )
+    return model
+
+
+def asked_for(run_id: str, stores: Stores) -> dict[str, str]:
+    """Return why a run was started and who asked for it, as its record has them."""
+    run = stores.analytics.run(run_id) or {}
+    return {"reason": run.get("reason", ""), "requested_by": run.get("requested_by", "")}
 
 
 def manifest_hash(version: str, stores: Stores) -> str:

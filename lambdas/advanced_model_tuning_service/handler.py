@@ -6,6 +6,7 @@ from typing import Any
 
 from lambdas.advanced_model_tuning_service.ending import fail, promote, reject, roll_back
 from lambdas.advanced_model_tuning_service.planning import plan, start
+from lambdas.advanced_model_tuning_service.retiring import retire
 from lambdas.contracts.tuning_run import TuningRequest
 from lambdas.runtime.step import engine_handler
 from lambdas.runtime.validation import strictly
@@ -17,4 +18,4 @@ def as_start(event: dict[str, Any]) -> dict[str, Any]:
     return {"action": "start", "request": request.model_dump(mode="json", exclude_unset=True)}
 
 
-handler = engine_handler(start, plan, promote, reject, roll_back, fail, without_action=as_start)
+handler = engine_handler(start, plan, promote, reject, roll_back, retire, fail, without_action=as_start)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 import uuid
+from collections.abc import Iterable
 
 from lambdas.adapters.reuse import core_version
 from lambdas.advanced_model_tuning_service.dry_run import check_access
-from lambdas.advanced_model_tuning_service.ending import end_run
+from lambdas.advanced_model_tuning_service.ending import end_run, former_champion
+from lambdas.contracts.base import SYMBOL_PATTERN
 from lambdas.contracts.tuning_run import PlanRequest, PlanResult, StartRequest, StartResult, TuningRequest
 from lambdas.core.errors import InvalidRequestError
 from lambdas.core.settings import settings_hash
@@ -17,6 +20,11 @@ from lambdas.runtime.validation import strictly
 
 EARLIEST_AS_OF = dt.date(1990, 1, 1)
 """Before it no source has the benchmarks."""
+
+LOCK_MARGIN_HOURS = 0.25
+"""A lock outlives the time limit of its machine by this, so that two clocks need not agree."""
+
+NO_CHAMPION = "There is no champion yet, so nothing is recommended; a tuning run has to promote one first."
 
 LIVE_SOURCE = "yahoo"
 """The source that has every symbol: it needs to be told which."""
@@ -49,23 +57,43 @@ def plan(request: PlanRequest, stores: Stores) -> PlanResult:
         lookback_days=asked.lookback_days or stores.settings.walk_forward.lookback_days,
         benchmark_period_days=asked.benchmark_period_days or stores.settings.walk_forward.benchmark_period_days,
         champion=champion,
+        shadow=stores.shadow.version(),
     )
     if asked.rollback_to is not None:
         version = resolve_rollback(asked.rollback_to, champion, stores)
         explanation = f"Make {version} champion again in place of {champion}."
         planned = planned.model_copy(update={"kind": "rollback", "rollback_to": version, "explanation": explanation})
-    elif request.workflow == "daily-assessment" and champion is None and not asked.dry_run:
-        explanation = "There is no champion yet, so nothing is recommended; a tuning run has to promote one first."
+    elif request.workflow == "daily-assessment" and champion is None and not planned.shadow and not asked.dry_run:
+        explanation = NO_CHAMPION
         planned = planned.model_copy(update={"kind": "nothing", "explanation": explanation})
     else:
         planned = with_symbols(planned, asked, request, stores)
     open_record(asked, planned, request, stores)
-    if planned.kind == "dry_run":
+    if planned.kind in ("tune", "assess") and (other := busy_with(request, stores)):
+        explanation = (
+            f"Run {other} of {request.workflow} is under way, so this one ends at once; it has changed nothing."
+        )
+        planned = planned.model_copy(update={"kind": "busy", "batches": (), "explanation": explanation})
+        end_run(stores, request.run_id, "BUSY", explanation, busy_with=other)
+    elif planned.kind == "dry_run":
         check_access(planned, stores)
         end_run(stores, request.run_id, "DRY_RUN", planned.explanation)
     elif planned.kind == "nothing":
-        end_run(stores, request.run_id, "NOTHING", planned.explanation)
+        quietly = not stores.analytics.once_a_week("no-champion", request.run_id, request.started_at)
+        end_run(stores, request.run_id, "NOTHING", planned.explanation, quietly=quietly)
     return planned
+
+
+def busy_with(request: PlanRequest, stores: Stores) -> str | None:
+    """Return the run of the same machine that is under way, or None and the lock is this run's.
+
+    A run that was turned away once stays so, when its step is repeated: its end is on record.
+    """
+    run = stores.analytics.run(request.run_id) or {}
+    if run.get("outcome") == "BUSY":
+        return str(run["busy_with"])
+    hours = request.timeout_hours + LOCK_MARGIN_HOURS
+    return stores.lock.acquire(request.workflow, request.run_id, at=request.started_at, hours=hours)
 
 
 def check_request(asked: TuningRequest, request: PlanRequest, stores: Stores) -> None:
@@ -96,12 +124,11 @@ def resolve_rollback(asked: str, champion: str | None, stores: Stores) -> str:
         pointer = stores.registry.pointer()
         if pointer is None or pointer["previous"] is None:
             raise InvalidRequestError(f"`rollback_to` previous: there was no champion before {champion or 'any'}.")
+        former_champion(pointer["previous"], stores)
         return str(pointer["previous"])
     if asked == champion:
         raise InvalidRequestError(f"`rollback_to` {asked} is the champion already.")
-    model = stores.analytics.model(asked)
-    if model is None or "promoted_at" not in model:
-        raise InvalidRequestError(f"`rollback_to` {asked} was never promoted; only a former champion can come back.")
+    former_champion(asked, stores)
     return asked
 
 
@@ -113,12 +140,18 @@ def with_symbols(planned: PlanResult, asked: TuningRequest, request: PlanRequest
     kind = "dry_run" if asked.dry_run else "assess" if request.workflow == "daily-assessment" else "tune"
     verb = {
         "dry_run": "Dry run: access and settings are checked, nothing is fitted, for",
-        "assess": f"Score the newest session with champion {planned.champion} on",
+        "assess": f"Score the newest session with {scored_by(planned)} on",
         "tune": f"Retune against champion {planned.champion or '(none yet)'} on",
     }[kind]
     count = f"{len(symbols)} symbols" if symbols else "all symbols"
     explanation = f"{verb} {count} ({origin}) from {planned.data}, as of {planned.as_of or 'the newest session'}."
     return planned.model_copy(update={"kind": kind, "batches": batches, "explanation": explanation})
+
+
+def scored_by(planned: PlanResult) -> str:
+    """Name the models of an assessment."""
+    champion = f"champion {planned.champion}" if planned.champion else "no champion"
+    return f"{champion} and shadow {planned.shadow}" if planned.shadow else champion
 
 
 def resolve_symbols(data: str, asked: TuningRequest, stores: Stores) -> tuple[tuple[str, ...], str]:
@@ -130,8 +163,11 @@ def resolve_symbols(data: str, asked: TuningRequest, stores: Stores) -> tuple[tu
     environment = stores.environment
     if asked.symbols:
         return tuple(sorted(set(asked.symbols))), "the request"
-    if data == LIVE_SOURCE and (portfolio := stores.recommendations.portfolio()):
-        return portfolio, "the portfolio"
+    if data == LIVE_SOURCE:
+        portfolio, unusable = usable(stores.recommendations.portfolio())
+        if portfolio:
+            left_out = f", without {len(unusable)} that are no symbols: {', '.join(unusable)[:100]}" if unusable else ""
+            return portfolio, f"the portfolio{left_out}"
     if environment.universe and data == environment.data_source:
         return tuple(sorted(set(environment.universe))), "the configured universe"
     if data == LIVE_SOURCE:
@@ -140,6 +176,14 @@ def resolve_symbols(data: str, asked: TuningRequest, stores: Stores) -> tuple[tu
             "universe is configured; name `symbols` in the request, or set a universe and deploy."
         )
     return (), "everything the source has"
+
+
+def usable(names: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Divide what others keep in their table into symbols and anything else."""
+    divided: tuple[list[str], list[str]] = ([], [])
+    for name in names:
+        divided[0 if re.fullmatch(SYMBOL_PATTERN, name) else 1].append(name)
+    return tuple(divided[0]), tuple(divided[1])
 
 
 def open_record(asked: TuningRequest, planned: PlanResult, request: PlanRequest, stores: Stores) -> None:
@@ -154,6 +198,7 @@ def open_record(asked: TuningRequest, planned: PlanResult, request: PlanRequest,
             "execution_arn": request.execution_arn,
             "request": asked.model_dump(mode="json", exclude_unset=True),
             "reason": asked.reason,
+            "requested_by": asked.requested_by,
             "n_symbols": sum(map(len, planned.batches)),
             "champion_before": planned.champion,
             "settings": stores.settings.model_dump(mode="json"),

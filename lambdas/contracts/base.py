@@ -11,7 +11,8 @@ from lambdas.core.values import Value
 MAX_RESULT_BYTES = 32 * 1024
 """Only references and a few numbers travel through the state machine (docs/architecture.md)."""
 
-Symbol = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9][A-Z0-9.\-]{0,11}$")]
+SYMBOL_PATTERN = r"^[A-Z0-9][A-Z0-9.\-]{0,11}$"
+Symbol = Annotated[str, StringConstraints(pattern=SYMBOL_PATTERN)]
 RunId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_\-]{0,79}$")]
 ModelVersion = Annotated[str, StringConstraints(pattern=r"^v[0-9]{8}-[0-9a-f]{12}$")]
 S3Uri = Annotated[str, StringConstraints(pattern=r"^s3://[a-z0-9][a-z0-9.\-]{1,61}[a-z0-9]/[A-Za-z0-9/_.=\-]{1,900}$")]

@@ -13,6 +13,21 @@ from lambdas.core.values import GateRecord
 DataSource = Literal["yahoo", "sample", "simulated"] | S3Uri
 
 
+Outcome = Literal[
+    "PROMOTED",
+    "SHADOWED",
+    "REJECTED",
+    "SUPERSEDED",
+    "ROLLED_BACK",
+    "FAILED",
+    "DRY_RUN",
+    "ASSESSED",
+    "NOTHING",
+    "BUSY",
+]
+"""How a run ended."""
+
+
 class TuningRequest(Contract):
     """The execution input. `{}` is valid: every field has a default.
 
@@ -44,6 +59,9 @@ class TuningRequest(Contract):
         default=None, description="Make this promoted version champion again; nothing is fitted."
     )
     reason: Annotated[str, Field(max_length=200)] = Field(default="on demand", description="Recorded with the run.")
+    requested_by: Annotated[str, Field(max_length=200)] = Field(
+        default="", description="Who asked, recorded with the run and with a change of the champion."
+    )
 
 
 class StartRequest(Contract):
@@ -68,12 +86,13 @@ class PlanRequest(Contract):
     execution_arn: str
     started_at: dt.datetime
     request: dict[str, Any] = Field(description="Execution input, unchecked.")
+    timeout_hours: float = Field(default=6.0, gt=0.0, description="After it the machine ends the execution by itself.")
 
 
 class PlanResult(Contract):
     """What the rest of the machine needs to know about the run."""
 
-    kind: Literal["tune", "assess", "dry_run", "rollback", "nothing"]
+    kind: Literal["tune", "assess", "dry_run", "rollback", "nothing", "busy"]
     explanation: str = Field(description="One sentence for the console.")
     data: DataSource
     batches: tuple[tuple[Symbol, ...], ...] = Field(
@@ -83,6 +102,9 @@ class PlanResult(Contract):
     lookback_days: int
     benchmark_period_days: int
     champion: ModelVersion | None
+    shadow: ModelVersion | None = Field(
+        default=None, description="Scored daily beside the champion, published nowhere."
+    )
     rollback_to: ModelVersion | None = None
 
 
@@ -111,6 +133,15 @@ class RollBackRequest(Contract):
     run_id: RunId
     version: ModelVersion
     reason: str
+    requested_by: str = ""
+
+
+class RetireRequest(Contract):
+    """Delete the artefacts of old models, never those of the champion, the one before it, or the shadow."""
+
+    action: Literal["retire"]
+    run_id: RunId
+    keep: int = Field(ge=1, description="The newest versions that stay whatever became of them.")
 
 
 class FailRequest(Contract):
@@ -121,12 +152,13 @@ class FailRequest(Contract):
     workflow: Literal["advanced-model-tuning", "daily-assessment"]
     error: str
     cause: str
+    failed_step: str = Field(default="", description="Name of the state.")
 
 
 class OutcomeResult(Contract):
     """How a run ended, as it was recorded and announced."""
 
-    outcome: Literal["PROMOTED", "REJECTED", "SUPERSEDED", "ROLLED_BACK", "FAILED", "DRY_RUN", "ASSESSED", "NOTHING"]
+    outcome: Outcome
     champion: ModelVersion | None
     message: str
     report_uri: S3Uri | None = None

@@ -16,12 +16,14 @@ from lambdas.adapters.dynamodb import Table
 from lambdas.adapters.errors import StoreAccessError
 from lambdas.adapters.executions import Executions
 from lambdas.adapters.ledger import TrialLedger
+from lambdas.adapters.lock import RunLock
 from lambdas.adapters.models import ModelStore
 from lambdas.adapters.notifier import Notifier
 from lambdas.adapters.objects import ObjectStore
 from lambdas.adapters.recommendations import Recommendations
 from lambdas.adapters.registry import ChampionRegistry
 from lambdas.adapters.results import PredictionStore, ReportStore, TuningStore
+from lambdas.adapters.shadow import ShadowSeat
 from lambdas.contracts.environment import FunctionEnvironment
 from lambdas.core.settings import ModelSettings
 
@@ -113,6 +115,16 @@ class Stores:
     def registry(self) -> ChampionRegistry:
         """Return the champion pointer."""
         return ChampionRegistry(self.analytics_table)
+
+    @cached_property
+    def shadow(self) -> ShadowSeat:
+        """Return the seat of the shadow."""
+        return ShadowSeat(self.analytics_table)
+
+    @cached_property
+    def lock(self) -> RunLock:
+        """Return the locks of the workflows."""
+        return RunLock(self.analytics_table)
 
     @cached_property
     def recommendations(self) -> Recommendations:

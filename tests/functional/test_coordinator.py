@@ -41,6 +41,11 @@ def planned(run_id: str, request: dict[str, Any] | None = None, **changes: Any) 
     }
 
 
+def ended(account: Account, run_id: str, outcome: str = "REJECTED") -> None:
+    """End a run as its last step would, so that another may begin."""
+    account.stores.analytics.close_run(run_id, {"outcome": outcome, "message": outcome, "champion": None})
+
+
 def gate(name: str, verdict: str = "PASS") -> GateRecord:
     return GateRecord(gate=name, verdict=verdict, checks=(), reason=f"The {name} gate says {verdict}.")  # type: ignore[arg-type]
 
@@ -59,8 +64,11 @@ def candidate(account: Account, tmp_path: Path, number: int) -> str:
 def judged(
     account: Account, tmp_path: Path, run_id: str, number: int, champion: str | None, **verdicts: str
 ) -> dict[str, Any]:
-    """A run whose gates are all recorded; returns the event that promotes its candidate."""
-    call(handler, planned(run_id))
+    """A run whose gates are all recorded; returns the event that promotes its candidate.
+
+    Runs start a day apart: the lock of one that did not end has expired when the next begins.
+    """
+    call(handler, planned(run_id, started_at=f"2026-11-{number:02d}T02:00:00Z"))
     for name in GATES:
         facts = {"version": version(number), "champion": champion} if name == "deployment" else {}
         account.stores.analytics.record_gate(run_id, gate(name, verdicts.get(name, "PASS")), **facts)
@@ -153,6 +161,7 @@ class TestPlan:
     def test_the_universe_belongs_to_the_deployed_source(self, account: Account) -> None:
         account.configure(universe=["AAPL"])
         assert call(handler, planned("run-1"))["batches"] == [["AAPL"]]
+        ended(account, "run-1")
         assert call(handler, planned("run-2", {"data": "sample"}))["batches"] == [[]]
 
     def test_the_portfolio_of_others_is_the_universe_of_the_live_source(self, account: Account) -> None:

@@ -69,7 +69,8 @@ class Execution:
                 )
                 if catcher is None:
                     raise
-                self._assign(catcher, {"errorOutput": error.output, "input": value}, context)
+                caught = {"errorOutput": error.output, "input": value}
+                self._assign(catcher, caught, context | {"State": {"Name": name}})
                 value, successor = error.output, catcher["Next"]
             if successor is None:
                 return value

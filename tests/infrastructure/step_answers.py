@@ -21,6 +21,7 @@ REQUESTS: dict[tuple[str, str], type[Contract]] = {
             tuning_run.PromoteRequest,
             tuning_run.RejectRequest,
             tuning_run.RollBackRequest,
+            tuning_run.RetireRequest,
             tuning_run.FailRequest,
         ),
         "fundamental-data-enrichment": (enrichment.CollectRequest, enrichment.BuildRequest),
@@ -178,6 +179,9 @@ class Engines:
         event = REQUESTS[function, payload["action"]].model_validate_json(_as_sent(payload))
         action = payload["action"]
         self.events.append((action, event))
+        if action == "retire":  # answers how the run ended, as the step before it did
+            ended = next(name for name, _ in reversed(self.events) if name in ("promote", "reject"))
+            return copy.deepcopy(self.answers[ended])
         if action == "tune":
             number = payload["point"]["number"]
             uri = f"s3://performance/tuning/{number}.json"

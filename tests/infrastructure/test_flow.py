@@ -14,6 +14,7 @@ from lambdas.contracts.tuning_run import OutcomeResult, TuningRequest
 
 TUNING = "advanced-model-tuning"
 DAILY = "daily-assessment"
+LAST = "Retire old models"
 
 NUMBERS = [
     # action, field, just enough, just not enough, the gate that reads it, kind of the check
@@ -71,6 +72,7 @@ def test_a_good_candidate_is_promoted(tuning: dict[str, Any], engines: Engines) 
         "Risk gate: Sharpe above 1.0, drawdown below 15 %",
         "Deployment gate: every gate passed",
         "Promote candidate",
+        "Retire old models",
     ]
     assert engines.event("promote").version == CANDIDATE
     assert engines.event("promote").expected_champion == CHAMPION
@@ -136,7 +138,7 @@ def test_each_number_decides_by_itself(
 ) -> None:
     definition = local.machine(TUNING)
     engines.answers[action][name] = enough
-    assert run(definition, engines).path[-1] == "Promote candidate"
+    assert run(definition, engines).path[-2:] == ["Promote candidate", LAST]
 
     verdict = "FAIL" if kind == "threshold" else "INSUFFICIENT_EVIDENCE"
     for value in (short, *BAD_VALUES, MISSING):
@@ -147,8 +149,8 @@ def test_each_number_decides_by_itself(
             stopped.answers[action][name] = value
         done = run(definition, stopped)
         assert done.failed is None, value
-        assert done.path[-2].lower().startswith(gate.replace("_", " ")), value
-        assert done.path[-1] == "Keep champion"
+        assert done.path[-3].lower().startswith(gate.replace("_", " ")), value
+        assert done.path[-2:] == ["Keep champion", LAST]
         rejected = stopped.event("reject")
         assert (rejected.stopped_by.gate, rejected.stopped_by.verdict) == (gate, verdict)
         assert rejected.version == (CANDIDATE if action == "validate" else None)
@@ -163,7 +165,7 @@ def test_no_candidate_is_promoted_against_a_recorded_verdict(
     holder = engines.answers["validate"][gate] if gate.endswith("_gate") else engines.answers[gate]["gate"]
     holder["verdict"] = verdict
     done = run(local.machine(TUNING), engines)
-    assert done.path[-2:] == ["Deployment gate: every gate passed", "Keep champion"]
+    assert done.path[-3:] == ["Deployment gate: every gate passed", "Keep champion", LAST]
     assert engines.event("reject").stopped_by.gate == "deployment"
 
 
@@ -175,7 +177,7 @@ def test_a_candidate_that_is_worse_than_the_champion_stays_behind(
         del engines.answers["validate"]["champion_not_worse"]
     else:
         engines.answers["validate"]["champion_not_worse"] = value
-    assert run(local.machine(TUNING), engines).path[-1] == "Keep champion"
+    assert run(local.machine(TUNING), engines).path[-2:] == ["Keep champion", LAST]
     assert engines.event("reject").stopped_by.verdict == "FAIL"
 
 
@@ -184,7 +186,7 @@ def test_thresholds_are_those_of_the_settings(synthesize: Callable[..., Assembly
     definition = stricter.machine(TUNING)
     assert "Backtesting gate: hit rate above 70 %" in definition["States"]
     assert "Market gate: beats the S&P 500 by more than 2.5 %" in definition["States"]
-    assert run(definition, engines).path[-2:] == ["Backtesting gate: hit rate above 70 %", "Keep champion"]
+    assert run(definition, engines).path[-3:] == ["Backtesting gate: hit rate above 70 %", "Keep champion", LAST]
 
 
 def test_advisory_evidence_is_not_gated_on(synthesize: Callable[..., Assembly], engines: Engines) -> None:
@@ -192,19 +194,19 @@ def test_advisory_evidence_is_not_gated_on(synthesize: Callable[..., Assembly], 
     engines.answers["evaluate"]["matched_skill_lower"] = -0.1
     engines.answers["validate"]["active_return_lower"] = None
     engines.answers["validate"]["deflated_sharpe"] = 0.2
-    assert run(definition, engines).path[-1] == "Promote candidate"
+    assert run(definition, engines).path[-2:] == ["Promote candidate", LAST]
     worse = Engines()
     worse.answers["validate"]["champion_not_worse"] = False
-    assert run(definition, worse).path[-1] == "Keep champion"
+    assert run(definition, worse).path[-2:] == ["Keep champion", LAST]
 
 
 def test_a_required_target_must_be_met(synthesize: Callable[..., Assembly], engines: Engines) -> None:
     definition = synthesize("local", model__gates__require_target="true").machine(TUNING)
-    assert run(definition, engines).path[-1] == "Keep champion"
+    assert run(definition, engines).path[-2:] == ["Keep champion", LAST]
     assert engines.event("reject").stopped_by.verdict == "FAIL"
     reached = Engines()
     reached.answers["validate"]["target_met"] = True
-    assert run(definition, reached).path[-1] == "Promote candidate"
+    assert run(definition, reached).path[-2:] == ["Promote candidate", LAST]
 
 
 def test_a_dry_run_plans_and_ends(tuning: dict[str, Any], engines: Engines) -> None:
@@ -225,6 +227,16 @@ def test_a_rollback_fits_nothing(
     assert (engines.event("roll_back").version, engines.event("roll_back").reason) == (CHAMPION, reason)
 
 
+@pytest.mark.parametrize("name", [TUNING, DAILY])
+def test_a_run_that_begins_while_another_is_under_way_ends_at_once(
+    local: Assembly, engines: Engines, name: str
+) -> None:
+    engines.answers["advanced-model-tuning-service.plan"] |= {"kind": "busy", "explanation": "Run x is under way."}
+    done = run(local.machine(name), engines)
+    assert OutcomeResult.model_validate(done.output).outcome == "BUSY"
+    assert [action for action, _ in engines.events] == ["plan"]
+
+
 def test_a_plan_that_leads_nowhere_fails_the_run(tuning: dict[str, Any], engines: Engines) -> None:
     engines.answers["advanced-model-tuning-service.plan"]["kind"] = "assess"
     done = run(tuning, engines)
@@ -237,7 +249,7 @@ def test_losing_a_race_keeps_the_other_champion(tuning: dict[str, Any], engines:
     engines.raises["Promote candidate"] = StateError("ChampionChangedError")
     done = run(tuning, engines)
     assert done.failed is None
-    assert done.path[-2:] == ["Promote candidate", "Keep champion"]
+    assert done.path[-3:] == ["Promote candidate", "Keep champion", LAST]
     assert engines.event("reject").stopped_by is None
     assert engines.event("reject").version == CANDIDATE
 
@@ -246,6 +258,13 @@ def test_losing_a_race_keeps_the_other_champion(tuning: dict[str, Any], engines:
 def test_every_error_is_recorded_and_fails_the_run(local: Assembly, name: str) -> None:
     definition = local.machine(name)
     tasks = {sentence for sentence, state, _ in walk(definition) if state["Type"] == "Task"} - {"Record failure"}
+    # A Map catches for the step in it, and is what failed.
+    catches = {sentence: sentence for sentence in tasks} | {
+        sentence: name
+        for sentence, _, around in walk(definition)
+        for name, state in definition["States"].items()
+        if around is not None and state is around
+    }
     assert len(tasks) >= 8
     for sentence in sorted(tasks):
         engines = prepared_to_reach(sentence, name)
@@ -255,6 +274,7 @@ def test_every_error_is_recorded_and_fails_the_run(local: Assembly, name: str) -
         assert sentence in done.path
         assert done.path[-2:] == ["Record failure", "Run failed"]
         assert (engines.event("fail").error, engines.event("fail").workflow) == ("InvalidDatasetError", name)
+        assert engines.event("fail").failed_step == catches[sentence]
 
 
 def prepared_to_reach(sentence: str, machine: str) -> Engines:

@@ -12,6 +12,7 @@ from conftest import ROOT
 
 ANALYTICS, RECOMMENDATIONS = "Analytics", "Recommendations"
 READ = {"s3:GetObject"}
+DELETE = {"s3:DeleteObject"}
 WRITE = {"s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"}
 ON_ANYTHING = {
     "xray:PutTraceSegments",
@@ -24,7 +25,7 @@ ON_ANYTHING = {
     "ec2:UnassignPrivateIpAddresses",
 }
 OBJECTS = {
-    "Service": {"Datasets/uploads/*": READ, "Performance/reports/*": WRITE, "Artefacts/models/*": READ},
+    "Service": {"Datasets/uploads/*": READ, "Performance/reports/*": WRITE, "Artefacts/models/*": READ | DELETE},
     "Enrichment": {
         "Datasets/uploads/*": READ,
         "Datasets/raw/*": WRITE,
@@ -51,7 +52,10 @@ OBJECTS = {
     },
 }
 ITEMS = {
-    "Service": {ANALYTICS: {"GetItem", "Query", "PutItem", "UpdateItem"}, RECOMMENDATIONS: {"Scan"}},
+    "Service": {
+        ANALYTICS: {"GetItem", "Query", "PutItem", "UpdateItem", "ConditionCheckItem"},
+        RECOMMENDATIONS: {"Scan"},
+    },
     "Enrichment": {ANALYTICS: {"PutItem"}},
     "Ensemble": {},
     "Backtesting": {
@@ -221,7 +225,8 @@ def test_only_the_service_announces_and_starts(assembly: Assembly) -> None:
         others = {a for a in actions if not a.startswith(("s3:", "dynamodb:", "logs:", "xray:", "ec2:"))}
         expected = {"sns:Publish", "kms:Decrypt", "kms:GenerateDataKey", "states:StartExecution"}
         assert others == (expected if role == "Service" else set()), role
-        assert not any("Delete" in a and not a.startswith("ec2:") for a in actions)
+        deleting = {a for a in actions if "Delete" in a and not a.startswith("ec2:")}
+        assert deleting == (DELETE if role == "Service" else set()), role
 
 
 def test_machines_invoke_their_functions_only(assembly: Assembly) -> None:
