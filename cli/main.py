@@ -10,7 +10,7 @@ import typer
 from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import ValidationError
 
-from cli import research, run, status
+from cli import report, research, run, status
 from cli.console import ExitStatus, SetupError, console, print_error
 from lambdas.adapters.errors import StoreAccessError
 from lambdas.core.errors import AmtsError, InvalidInputError
@@ -24,6 +24,7 @@ app = typer.Typer(
 )
 app.add_typer(run.app)
 app.add_typer(status.app)
+app.add_typer(report.app)
 app.add_typer(research.app)
 
 

@@ -13,7 +13,7 @@ PAGE = "report.html"
 """Name of a run's page in its folder; the list stands beside the folders."""
 
 SIGNS = {"good": "\u2713", "bad": "\u2715", "open": "?", "muted": "\u2013"}
-UNREPORTED = ("ASSESSED", "DRY_RUN", "NOTHING")
+UNREPORTED = ("ASSESSED", "DRY_RUN", "NOTHING", "BUSY")
 """Ends without gates to report on; their message says all."""
 
 

@@ -17,10 +17,12 @@ Tone = Literal["good", "bad", "open", "muted"]
 HEADLINES: dict[str, tuple[str, Tone]] = {
     "PROMOTED": ("Deployed", "good"),
     "REJECTED": ("Not deployed", "bad"),
+    "SHADOWED": ("Not deployed: watched in the shadow", "open"),
     "SUPERSEDED": ("Not deployed: another model came first", "open"),
     "ROLLED_BACK": ("Rolled back", "open"),
     "FAILED": ("The run failed", "bad"),
 }
+CLAIM = "That these predictions were made without their outcomes is the claim of whoever made the file."
 TILES = ("hit_rate", "matched_skill", "market_outperformance", "active_return", "sharpe_ratio", "max_drawdown")
 """What a person who knows stocks asks first; the deflated Sharpe ratio and the rest stand in the table."""
 
@@ -77,8 +79,8 @@ def headline(report: RunReport) -> Headline:
     stopped = next((gate for gate in report.gates if gate.verdict != "PASS"), None)
     if report.kind == "tear_sheet":
         if stopped is None:
-            return Headline("Would pass the gates", "good", tuple(gate.reason for gate in report.gates))
-        return Headline(f"Would be stopped by the {_lower(stopped.gate)} gate", _tone(stopped), (stopped.reason,))
+            return Headline("Would pass the gates", "good", (CLAIM, report.gates[-1].reason))
+        return Headline(f"Would be stopped by the {_lower(stopped.gate)} gate", _tone(stopped), (stopped.reason, CLAIM))
     outcome = str(report.run.get("outcome", ""))
     word, tone = HEADLINES.get(outcome, (outcome.replace("_", " ").capitalize() or "Still running", "muted"))
     if outcome == "REJECTED" and stopped is not None:

@@ -180,7 +180,11 @@ def competition(report: RunReport) -> Section:
                         f"{known(target.market_outperformance, points)} "
                         f"({known(target.market_outperformance_distance, points)} from the target)",
                     ),
-                    ("Recommended deployment", "yes" if report.recommended_deployment else "no"),
+                    *(
+                        ()
+                        if report.recommended_deployment is None
+                        else (("Recommended deployment", "yes" if report.recommended_deployment else "no"),)
+                    ),
                 )
             )
         )
