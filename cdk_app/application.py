@@ -39,6 +39,12 @@ def add_stacks(scope: Construct, settings: AppSettings) -> None:
         data=data,
         placement=network.placement if network else None,
     )
+    if settings.data_source == "yahoo" and settings.edgar_contact is None:
+        cdk.Annotations.of(pipeline).add_warning_v2(
+            "amts:edgar-contact",
+            "edgar_contact is not set: every run on live data will refuse to begin, because the SEC wants a contact in "
+            "each request. Set it in cdk_app/environments or as AMTS_EDGAR_CONTACT.",
+        )
     if settings.observability:
         ObservabilityStack(
             scope,

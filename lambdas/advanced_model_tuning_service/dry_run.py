@@ -22,7 +22,7 @@ def check_access(planned: PlanResult, stores: Stores) -> None:
     ArtefactIntegrityError
         If the champion's artefact is missing or altered.
     InvalidRequestError, TransientMarketDataError
-        If the source is empty, or cannot be reached.
+        If the source is empty, lacks the contact that it wants, or cannot be reached.
     """
     stores.objects.check_access()
     stores.ledger.total()
@@ -32,6 +32,11 @@ def check_access(planned: PlanResult, stores: Stores) -> None:
     if planned.data.startswith("s3://") and not stores.objects.names(planned.data):
         raise InvalidRequestError(f"{planned.data} holds no files; upload a data set folder there.")
     if planned.data == "yahoo":
+        if "@" not in stores.environment.edgar_contact:
+            raise InvalidRequestError(
+                "edgar_contact is not set, and the SEC wants a contact in each request: set it to an e-mail address "
+                "(AMTS_EDGAR_CONTACT, or the file of the environment in cdk_app/environments) and deploy."
+            )
         _reach(YAHOO)
 
 

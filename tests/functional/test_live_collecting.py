@@ -19,6 +19,7 @@ from replay_bodies import Market
 from replay_server import ReplayServer, always
 from replay_sources import forget_yfinance
 
+from lambdas.advanced_model_tuning_service.handler import handler as service_handler
 from lambdas.core.errors import InvalidRequestError, TransientMarketDataError
 from lambdas.core.market_data.dataset import read_dataset
 from lambdas.core.market_data.sources import SimulatedSource
@@ -156,3 +157,17 @@ def test_without_a_contact_nothing_is_asked(server: ReplayServer, account: Accou
     with pytest.raises(InvalidRequestError, match="AMTS_EDGAR_CONTACT"):
         call(handler, {**COLLECT, "symbols": list(market.symbols[:3])})
     assert server.requests == []
+
+
+def test_a_dry_run_says_that_the_contact_is_missing(account: Account) -> None:
+    account.configure(SETTINGS, data_source="yahoo", edgar_contact="")
+    event = {
+        "action": "plan",
+        "workflow": "advanced-model-tuning",
+        "run_id": "dry",
+        "execution_arn": "arn:aws:states:us-east-1:123456789012:execution:tuning:dry",
+        "started_at": "2026-11-22T02:00:00.123Z",
+        "request": {"dry_run": True, "data": "yahoo", "symbols": ["AAPL", "MSFT"]},
+    }
+    with pytest.raises(InvalidRequestError, match="edgar_contact is not set"):
+        call(service_handler, event)
