@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from botocore.exceptions import ClientError
 
-from cli import records, run
+from cli import run
 from cli.console import console, print_table
 from cli.deployment import LOCAL, Deployment, connect, environment_name
 from cli.history import history, print_history, print_shadow
