@@ -12,16 +12,18 @@ from pathlib import Path
 SITE = Path(sysconfig.get_path("purelib"))
 
 FOLDERS = (
-    "torch/bin",  # protoc and test programs
     "torch/include",
     "torch/share",
     "torch/test",
     "pyarrow/include",
-    "statsmodels/datasets",
     "sklearn/datasets/data",
     "sklearn/datasets/images",
 )
 LIBRARIES = ("pyarrow/libarrow_flight.so*", "pyarrow/_flight*.so")  # remote procedure calls
+PROGRAMS = "torch/bin/*"
+NEEDED_PROGRAM = "torch_shm_manager"
+"""The one that torch looks for when it is imported; beside it lie protoc and test programs."""
+
 SOURCES = ("*.h", "*.hpp", "*.pxd", "*.pyx", "*.pxi", "*.c", "*.cpp", "*.a", "*.lib")
 
 
@@ -37,6 +39,9 @@ def prune() -> None:
         shutil.rmtree(folder, ignore_errors=True)
     for pattern in LIBRARIES:
         for file in SITE.glob(pattern):
+            file.unlink()
+    for file in SITE.glob(PROGRAMS):
+        if file.is_file() and file.name != NEEDED_PROGRAM:
             file.unlink()
     for pattern in SOURCES:
         for file in SITE.rglob(pattern):

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.stats import rankdata
 
 from lambdas.core.errors import InvalidDatasetError
 from lambdas.core.market_data.panel import BoolArray, FloatArray, IntArray, MarketDataset, PricePanel
@@ -253,6 +252,8 @@ def residual_ranks(
         enough = ranked[:, members].sum(axis=1) >= MIN_SECTOR
         of_sector = _mean_where(residual[:, members], ranked[:, members])
         centre[np.ix_(enough, members)] = of_sector[enough]
+    from scipy.stats import rankdata  # more than half a second to import, and only two targets need it
+
     order = rankdata(np.where(ranked, residual - centre, np.inf), axis=1)
     count = ranked.sum(axis=1, keepdims=True)
     return np.where(ranked, (order - 0.5) / np.maximum(count, 1), np.nan)

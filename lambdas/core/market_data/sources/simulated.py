@@ -16,7 +16,6 @@ from functools import lru_cache
 
 import numpy as np
 import pandas as pd
-from scipy.stats import rankdata
 
 from lambdas.core.errors import InvalidRequestError
 from lambdas.core.market_data.calendar import sessions_in
@@ -264,6 +263,8 @@ def rank_ic(signal: FloatArray, outcome: FloatArray) -> float:
 
 
 def _rank_ic(signal: FloatArray, outcome: FloatArray) -> float:
+    from scipy.stats import rankdata  # more than half a second to import, and only this source needs it
+
     ranks = [rankdata(values, axis=1) - (values.shape[1] + 1) / 2 for values in (signal, outcome)]
     covariance = (ranks[0] * ranks[1]).sum(axis=1)
     return float((covariance / np.sqrt((ranks[0] ** 2).sum(axis=1) * (ranks[1] ** 2).sum(axis=1))).mean())
