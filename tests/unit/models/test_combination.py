@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import expit
+from sklearn.calibration import calibration_curve
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import brier_score_loss
 
+from lambdas.core.errors import InvalidDatasetError
 from lambdas.core.models import combination as module
 from lambdas.core.models.combination import MIN_SLOPE, Combination, calibrate, combine, stacking_weights, voting_weights
 from lambdas.core.models.out_of_fold import OutOfFold
+from lambdas.core.models.reliability import reliability
 from lambdas.core.models.training_data import TrainingData
 
 skills = st.lists(st.floats(-0.2, 0.2), min_size=1, max_size=5).map(np.array)
@@ -216,3 +221,90 @@ def test_it_survives_json() -> None:
         again.probability(predictions.logits, None, data.decisions),
         chosen.probability(predictions.logits, None, data.decisions),
     )
+
+
+# ---- neutral scores and reliability --------------------------------------------------------------------------------
+
+
+def exposed(seed: int) -> tuple[TrainingData, OutOfFold, np.ndarray]:
+    """Learners that mostly rank by an exposure, which earns nothing."""
+    data, predictions = sample(seed)
+    risk = np.random.default_rng(seed + 100).normal(size=len(data.y))
+    data = replace(data, exposures=np.column_stack([risk, np.full(len(risk), np.nan)]))
+    logits = {name: values + 3.0 * values.std() * risk for name, values in predictions.logits.items()}
+    return data, replace(predictions, logits=logits), risk
+
+
+@pytest.mark.parametrize(("neutral", "expected"), [("never", False), ("chosen", True), ("always", True)])
+def test_the_sharpe_ratio_chooses_neutral_scores_too(neutral: Any, expected: bool) -> None:
+    data, predictions, risk = exposed(0)
+    chosen = combine(data, predictions, data.y, 10, Purse(data.net_return), neutral)  # type: ignore[arg-type]
+    assert chosen.neutralised is expected
+    compared = {"never": 3, "chosen": 6, "always": 3}[neutral]
+    assert len(chosen.inner_sharpe_ratio) == compared
+    fresh, new, risk = exposed(1)
+    probability = chosen.probability(new.logits, fresh.exposures, fresh.decisions)
+    skill = np.corrcoef(probability, fresh.net_return)[0, 1]
+    on_date = fresh.decisions == fresh.decisions[0]
+    if expected:
+        plain = combine(data, predictions, data.y, 10, Purse(), "never")  # type: ignore[arg-type]
+        risky = plain.probability(new.logits, None, fresh.decisions)
+        assert skill > 1.5 * np.corrcoef(risky, fresh.net_return)[0, 1] > 0
+        assert abs(np.corrcoef(np.log(probability[on_date] / (1 - probability[on_date])), risk[on_date])[0, 1]) < 0.05
+        # What it says is still how often such symbols hit.
+        high = probability >= np.quantile(probability, 0.7)
+        assert probability[high].mean() == pytest.approx(fresh.y[high].mean(), abs=0.05)
+        assert probability.mean() == pytest.approx(fresh.y.mean(), abs=0.03)
+        with pytest.raises(InvalidDatasetError, match="are needed to neutralise scores"):
+            chosen.probability(new.logits, None, fresh.decisions)
+    else:
+        assert np.corrcoef(probability, risk)[0, 1] > 0.5
+    again = Combination.model_validate_json(chosen.model_dump_json())
+    np.testing.assert_array_equal(again.probability(new.logits, fresh.exposures, fresh.decisions), probability)
+
+
+def test_without_exposures_scores_stay_or_it_says_so() -> None:
+    data, predictions = sample(0)
+    assert not combine(data, predictions, data.y, 10, Purse(), "chosen").neutralised  # type: ignore[arg-type]
+    with pytest.raises(InvalidDatasetError, match="beta_252 and idiosyncratic_volatility_252 are needed"):
+        combine(data, predictions, data.y, 10, Purse(), "always")  # type: ignore[arg-type]
+
+
+def test_reliability_is_judged_on_a_later_fold_than_calibrated_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    data, predictions = sample(0)
+    hit = (data.net_return > -0.3).astype(float)
+    calibrated: list[np.ndarray] = []
+    original = module.calibrate
+
+    def spy(score: np.ndarray, y: np.ndarray, hits: np.ndarray) -> tuple[float, float]:
+        calibrated.append(hits)
+        return original(score, y, hits)
+
+    monkeypatch.setattr(module, "calibrate", spy)
+    judged = combine(data, predictions, hit, 10, Purse()).reliability  # type: ignore[arg-type]
+    assert judged is not None
+    decisions = data.decisions[predictions.rows]
+    last = decisions[predictions.fold == 2]
+    seen = decisions[predictions.fold == 1]
+    assert len(calibrated[-1]) == int((seen + 1 + 10 <= last.min()).sum()), "calibrated on the fold before, purged"
+    assert judged.n_rows == len(last) == sum(one.n_rows for one in judged.table)
+    assert judged.hit_rate == pytest.approx(hit[predictions.fold == 2].mean(), abs=1e-6)
+    assert judged.brier_score is not None
+    assert judged.brier_score_of_base_rate is not None
+    assert judged.brier_score < judged.brier_score_of_base_rate
+    assert judged.expected_calibration_error is not None
+    assert judged.expected_calibration_error < 0.05
+
+
+def test_reliability_against_scikit_learn() -> None:
+    rng = np.random.default_rng(0)
+    probability = rng.uniform(0.2, 0.9, 4000)
+    hit = (rng.random(4000) < probability**2).astype(float)
+    found = reliability(np.append(probability, 0.5), np.append(hit, np.nan), 0.4)
+    assert found.n_rows == 4000
+    assert found.brier_score == pytest.approx(brier_score_loss(hit, probability), abs=1e-6)
+    observed, said = calibration_curve(hit, probability, n_bins=10, strategy="quantile")
+    np.testing.assert_allclose([one.hit_rate for one in found.table], observed, atol=2e-3)
+    np.testing.assert_allclose([one.probability for one in found.table], said, atol=2e-3)
+    assert found.expected_calibration_error == pytest.approx(np.abs(observed - said).mean(), abs=2e-3)
+    assert reliability(np.full(3, 0.5), np.full(3, np.nan), 0.5).brier_score is None
