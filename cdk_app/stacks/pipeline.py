@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import aws_cdk as cdk
@@ -70,6 +71,7 @@ class PipelineStack(cdk.Stack):
             "recommendations_table": data.recommendations.table.table_name,
             "model": settings.model.model_dump_json(),
         }
+        sizes = settings.functions
         planning = {
             "topic_arn": self.announcements.topic.topic_arn,
             "tuning_machine_arn": self._machine_arn("advanced-model-tuning", settings),
@@ -77,12 +79,24 @@ class PipelineStack(cdk.Stack):
             "data_source": settings.data_source,
             "universe": json.dumps(settings.universe, separators=(",", ":")),
             "batch_size": str(settings.batch_size),
+            "memory_mb": json.dumps(
+                {
+                    settings.named(name): size.memory_mb
+                    for name, size in (
+                        ("advanced-model-tuning-service", sizes.service),
+                        ("fundamental-data-enrichment", sizes.enrichment),
+                        ("ensemble-model-engine", sizes.ensemble),
+                        ("backtesting-engine", sizes.backtesting),
+                        ("market-validation-engine", sizes.validation),
+                    )
+                },
+                separators=(",", ":"),
+            ),
         }
         collecting = {
             "edgar_contact": settings.edgar_contact or "",
             "edgar_requests_per_second": str(settings.edgar_requests_per_second),
         }
-        sizes = settings.functions
         return Engines(
             service=EngineFunction(
                 self,
@@ -155,6 +169,7 @@ class PipelineStack(cdk.Stack):
         self.announcements.allow_publish(service)
         machines = [self._machine_arn(name, settings) for name in ("advanced-model-tuning", "daily-assessment")]
         service.allow(("states:StartExecution",), machines)
+        self._allow_history(service, machines)
 
         data.datasets.allow_read(enrichment, DatasetsPrefix.UPLOADS)
         data.datasets.allow_write(enrichment, DatasetsPrefix.RAW, DatasetsPrefix.BATCHES, DatasetsPrefix.DATASETS)
@@ -176,6 +191,19 @@ class PipelineStack(cdk.Stack):
         data.performance.allow_read(validation, PerformancePrefix.PREDICTIONS)
         data.performance.allow_write(validation, PerformancePrefix.REPORTS)
         data.analytics.allow(validation, "Query", "PutItem", partitions=(runs,))
+
+    def _allow_history(self, service: EngineFunction, machines: Sequence[str]) -> None:
+        """Let the service read what executions did: its report says what took how long."""
+        executions = [f"{machine.replace(':stateMachine:', ':execution:')}:*" for machine in machines]
+        service.allow(("states:GetExecutionHistory",), executions)
+        for execution in executions:
+            # A finding names a resource as it is synthesized, what only AWS knows in angle brackets.
+            match self.resolve(execution):
+                case {"Fn::Join": [_, parts]}:
+                    found = "".join(part if isinstance(part, str) else f"<{part['Ref']}>" for part in parts)
+                case whole:
+                    found = str(whole)
+            acknowledge(service.role, f"IAM5[Resource::{found}]", "Executions of this machine: named when they start.")
 
     def _schedule(self, settings: AppSettings) -> None:
         clock = settings.schedule

@@ -223,7 +223,13 @@ def test_only_the_service_announces_and_starts(assembly: Assembly) -> None:
     for role in OBJECTS:
         actions = {action for statement in statements(assembly, role) for action in statement["Action"]}
         others = {a for a in actions if not a.startswith(("s3:", "dynamodb:", "logs:", "xray:", "ec2:"))}
-        expected = {"sns:Publish", "kms:Decrypt", "kms:GenerateDataKey", "states:StartExecution"}
+        expected = {
+            "sns:Publish",
+            "kms:Decrypt",
+            "kms:GenerateDataKey",
+            "states:StartExecution",
+            "states:GetExecutionHistory",
+        }
         assert others == (expected if role == "Service" else set()), role
         deleting = {a for a in actions if "Delete" in a and not a.startswith("ec2:")}
         assert deleting == (DELETE if role == "Service" else set()), role
