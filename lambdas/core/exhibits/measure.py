@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from statsmodels.stats.proportion import proportion_confint
 
 from lambdas.core.backtest.evidence import BOOTSTRAP_SEED
 from lambdas.core.backtest.hits import effective_n
@@ -58,6 +57,8 @@ def fold_intervals(backtest: Backtest) -> tuple[FoldInterval, ...]:
     mature = backtest.matured[span]
     pooled = effective_n(hits.hits[mature], hits.n_matured[mature], mean_block=backtest.settings.portfolio.horizon)
     total = float(hits.n_matured.sum())
+    from statsmodels.stats.proportion import proportion_confint  # a second to import
+
     alpha = 2.0 * (1.0 - backtest.settings.evidence.confidence)
     intervals = []
     for number in np.unique(fold[fold >= 0]):
