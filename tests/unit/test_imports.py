@@ -27,6 +27,8 @@ MAY_IMPORT = {
 }
 MAY_IMPORT["advanced_model_tuning_service"].add("report")  # it writes the page at the end of a run
 LEARNERS = {"torch", "xgboost", "lightgbm", "optuna", "sklearn"}
+SLOW = {"arch", "statsmodels", "scipy.stats", "yfinance", "pandera"}
+"""Half a second and more of a cold start each; imported where they are used."""
 NUMERIC = {"numpy", "pandas", "scipy", "pyarrow", "exchange_calendars"}
 
 
@@ -80,8 +82,8 @@ def test_the_cdk_app_imports_contracts_and_settings_only() -> None:
 
 
 def modules_after_importing(package: str) -> set[str]:
-    """Top-level modules in a fresh interpreter that has loaded a handler."""
-    code = f"import sys, lambdas.{package}.handler; print(*{{name.split('.')[0] for name in sys.modules}})"
+    """Modules in a fresh interpreter that has loaded a handler."""
+    code = f"import sys, lambdas.{package}.handler; print(*sys.modules)"
     answer = subprocess.run(  # noqa: S603 - our own code
         [sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True, timeout=120
     )
@@ -99,6 +101,11 @@ def modules_after_importing(package: str) -> set[str]:
 )
 def test_a_handler_loads_no_library_that_its_image_lacks(package: str, forbidden: set[str]) -> None:
     assert modules_after_importing(package) & forbidden == set()
+
+
+@pytest.mark.parametrize("package", ["fundamental_data_enrichment", "backtesting_engine", "market_validation_engine"])
+def test_a_handler_starts_without_what_only_some_of_its_work_needs(package: str) -> None:
+    assert modules_after_importing(package) & SLOW == set()
 
 
 def test_the_check_itself_would_notice() -> None:
