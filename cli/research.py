@@ -102,7 +102,8 @@ def features(
         ],
     )
     for family, reason in absence_reasons(dataset).items():
-        print_hint(f"{family}: {reason}")
+        if family not in report.absent_families:  # of those the warnings tell
+            print_hint(f"{family} features: {reason}")
     for warning in report.warnings:
         print_hint(warning)
 
