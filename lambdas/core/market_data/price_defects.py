@@ -12,7 +12,10 @@ from lambdas.core.values import Value
 SPLIT_RATIOS = (2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 10.0, 12.0, 15.0, 20.0, 25.0, 30.0, 40.0, 50.0, 100.0)
 """New shares for an old one, or old ones for a new one. Three for two is left out: a third is lost in real markets."""
 
-SPLIT_TOLERANCE = 0.03
+SPLIT_TOLERANCE = 0.06
+"""Three standard deviations of a volatile stock: the day of a split has a move of its own."""
+
+ADJUSTED_ALIKE = 0.01
 FROZEN_SESSIONS = 5
 """The same close on so many sessions in a row; liquid stocks repeat one for a third time about once in 7,000 days."""
 
@@ -36,18 +39,19 @@ def suspected_splits(prices: PricePanel) -> tuple[SuspectedSplit, ...]:
     """Daily moves that a missed split would make, by symbol and session.
 
     A split that is adjusted moves neither close; one that only `adj_close` has moves the closes apart. What is found
-    here moved both, within 3 % of a usual ratio, and may still be a real move of that size.
+    here moved both, within 6 % of a usual ratio, and may still be a real move of that size.
     """
     with np.errstate(invalid="ignore", divide="ignore"):
         moved = prices.close[1:] / prices.close[:-1]
         adjusted = prices.adj_close[1:] / prices.adj_close[:-1]
-        together = np.abs(adjusted / moved - 1.0) < SPLIT_TOLERANCE
+        together = np.abs(adjusted / moved - 1.0) < ADJUSTED_ALIKE
     found: dict[tuple[int, int], float] = {}
     far = np.argwhere(together & ((moved < 0.6) | (moved > 1.7)))
+    ratios = np.array([*SPLIT_RATIOS, *(1.0 / ratio for ratio in SPLIT_RATIOS)])
     for row, column in far:
-        for ratio in (*SPLIT_RATIOS, *(1.0 / ratio for ratio in SPLIT_RATIOS)):
-            if abs(moved[row, column] * ratio - 1.0) < SPLIT_TOLERANCE:
-                found.setdefault((int(column), int(row) + 1), ratio)
+        off = np.abs(moved[row, column] * ratios - 1.0)
+        if off.min() < SPLIT_TOLERANCE:
+            found[int(column), int(row) + 1] = float(ratios[off.argmin()])
     return tuple(
         SuspectedSplit(
             symbol=prices.symbols[column], session=prices.sessions[row].date(), ratio=round(found[column, row], 6)

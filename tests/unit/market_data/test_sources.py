@@ -1,16 +1,22 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, distribution
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.stats import spearmanr
 
 from lambdas.core.errors import InvalidDatasetError, InvalidInputError, InvalidRequestError
+from lambdas.core.features import build_features
+from lambdas.core.features.registry import FEATURES
 from lambdas.core.market_data.dataset import dataset_hash, read_dataset, write_dataset
+from lambdas.core.market_data.quality import quality_report
 from lambdas.core.market_data.sources import FolderSource, SampleSource, SimulatedSource, open_source
 from lambdas.core.market_data.sources import sample as sample_module
+from lambdas.core.market_data.sources.simulated import SignalShares
 
 
 def forward_return(prices, sessions: int = 21):
@@ -227,3 +233,70 @@ def test_an_as_of_after_the_sample_is_refused(sample):
     with pytest.raises(InvalidInputError, match=r"from 1993-01-29 to 2018-04-27"):
         SampleSource().load(None, as_of=dt.date(2019, 1, 2))
     assert SampleSource().load(["AAPL"], as_of=dt.date(2016, 2, 6)).dataset.sessions[-1].date() == dt.date(2016, 2, 5)
+
+
+# --- what of the simulated market can be set
+
+FAMILIES_ALONE = {
+    "fundamental": ("fading_surprise",),
+    "technical": ("momentum_126",),
+    "sector": ("sector_strength_63",),
+    "macro": ("dollar_change_63",),  # which way; whom it concerns is in `dollar_betas`
+}
+
+
+def dollar_betas(dataset):
+    """Slope of daily returns on those of the dollar index on the same day, over 252 sessions."""
+    returns = pd.DataFrame(np.log(dataset.prices.adj_close)).diff()
+    dollar = np.log(dataset.macro["dxy"]).diff()
+    return (returns.rolling(252).cov(dollar).to_numpy()) / dollar.rolling(252).var().to_numpy()[:, np.newaxis]
+
+
+@pytest.mark.parametrize("family", FAMILIES_ALONE)
+def test_the_signal_can_be_given_to_one_family_and_keeps_its_strength(family):
+    shares = SignalShares(**{**dict.fromkeys(FAMILIES_ALONE, 0.0), family: 1.0})
+    market = SimulatedSource(
+        n_symbols=60, first=dt.date(2014, 1, 2), last=dt.date(2018, 12, 31), shares=shares
+    ).market()
+    ahead = forward_return(market.dataset.prices)
+    assert mean_rank_ic(market.expected_return, ahead) == pytest.approx(0.25, abs=0.06)
+    features = [feature for feature in FEATURES if feature.name in FAMILIES_ALONE[family]]
+    built = build_features(market.dataset, features)
+    shown = np.prod([built.of(name).astype(float) for name in FAMILIES_ALONE[family]], axis=0)
+    if family == "macro":
+        shown = shown * dollar_betas(market.dataset)
+    found = mean_rank_ic(shown, ahead)
+    assert found > 0.08, f"what the family shows is worth a rank IC of {found:.3f}"
+
+
+def test_delistings_and_missing_reports_can_be_set():
+    few = {"n_symbols": 40, "first": dt.date(2016, 1, 4), "last": dt.date(2018, 12, 31)}
+    usual, more = SimulatedSource(**few).market(), SimulatedSource(**few, delisted_share=0.25).market()
+    none = SimulatedSource(**few, delisted_share=0.0).market()
+    ended = [len(quality_report(market.dataset, None, {}, None).ended) for market in (none, usual, more)]
+    assert ended == [0, 2, 10]
+    assert (more.dataset.membership["end"].notna()).sum() == 10
+    half = SimulatedSource(**few, missing_reports=0.5).market().dataset.fundamentals
+    share = len(half) / len(usual.dataset.fundamentals)
+    assert share == pytest.approx(0.5 / 0.985, abs=0.05)
+
+
+def test_splits_that_nobody_adjusted_are_those_the_quality_report_suspects():
+    source = SimulatedSource(n_symbols=40, first=dt.date(2016, 1, 4), last=dt.date(2018, 12, 31), missed_splits=6)
+    market = source.market()
+    suspected = quality_report(market.dataset, None, {}, None).suspected_splits
+    told = [(row.symbol, row.date.date(), row.ratio) for row in market.missed_splits.itertuples()]
+    assert len(told) == 6
+    assert [(split.symbol, split.session, split.ratio) for split in suspected] == told
+    sound = replace(source, missed_splits=0).market()
+    assert quality_report(sound.dataset, None, {}, None).suspected_splits == ()
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"delisted_share": 0.9}, {"missing_reports": 1.0}, {"missed_splits": 99}, {"missed_splits": -1}]
+)
+def test_a_market_that_cannot_be_is_refused(wrong):
+    with pytest.raises(InvalidRequestError):
+        SimulatedSource(n_symbols=20, **wrong)
+    with pytest.raises(InvalidRequestError, match="parts of 1"):
+        SignalShares(fundamental=0.9)

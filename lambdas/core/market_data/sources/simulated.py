@@ -1,10 +1,10 @@
 """A simulated market with a planted signal of known strength, and a null market without one.
 
 Prices are a market factor, sector factors, individual noise, earnings jumps and, in a market with a signal, a small
-daily drift that differs between symbols and that features can find. The drift is the sum of two parts of equal
-variance: one follows earnings surprises and fades with a time constant of two months (the post-earnings announcement
-drift of Ball and Brown, 1968), one is a slow regime of half a year that shows in momentum, in the net margin and in
-the growth of assets.
+daily drift that differs between symbols and that features can find. By default the drift is the sum of two parts of
+equal variance: one follows earnings surprises and fades with a time constant of two months (the post-earnings
+announcement drift of Ball and Brown, 1968), one is a slow regime of half a year that shows in momentum, in the net
+margin and in the growth of assets. `SignalShares` says how much of it which family of features can find.
 """
 
 from __future__ import annotations
@@ -39,6 +39,37 @@ _SURPRISE_DECAY = 42.0
 _REGIME_DECAY = 180.0
 _JUMP = 0.03
 _PER_YEAR = 252
+_TREND_SESSIONS = 63
+_DOLLAR_BETA = 0.004
+"""Return of a symbol of exposure 1 on a day on which the dollar rises by one standard deviation."""
+
+
+@dataclass(frozen=True)
+class SignalShares:
+    """How the variance of the hidden drift is shared out among the families of features that can find it.
+
+    Attributes
+    ----------
+    fundamental : float
+        Drift after earnings surprises, for two months.
+    technical : float
+        A slow regime of each symbol, which momentum shows; with a fundamental share net margin and asset growth too.
+    sector : float
+        A slow regime of each sector, which its strength against the market shows.
+    macro : float
+        Symbols move with the dollar, each to its own degree, and go on in the direction of its last 63 sessions.
+    """
+
+    fundamental: float = 0.5
+    technical: float = 0.5
+    sector: float = 0.0
+    macro: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Refuse shares that are no shares."""
+        shares = (self.fundamental, self.technical, self.sector, self.macro)
+        if min(shares) < 0.0 or not np.isclose(sum(shares), 1.0):
+            raise InvalidRequestError(f"the signal shares {shares} of a simulated market are not positive parts of 1")
 
 
 @dataclass(frozen=True)
@@ -51,10 +82,13 @@ class SimulatedMarket:
         What a source would deliver.
     expected_return : ndarray of shape (n_sessions, n_symbols)
         Drift over the next 21 sessions that is expected at each close, beyond the market's; zero in a null market.
+    missed_splits : DataFrame
+        symbol, date, ratio of the splits that stand in the prices unadjusted.
     """
 
     dataset: MarketDataset
     expected_return: FloatArray
+    missed_splits: pd.DataFrame
 
 
 @dataclass(frozen=True)
@@ -71,6 +105,15 @@ class SimulatedSource:
     signal_rank_ic : float
         Mean over dates of the Spearman correlation between the hidden expected return and the return of the next 21
         sessions; 0 is a null market, in which nothing can be predicted.
+    shares : SignalShares
+        Which families of features can find how much of it.
+    delisted_share : float
+        Share of symbols whose prices end early (at least one, unless it is 0).
+    missing_reports : float
+        Share of quarterly reports that are not there.
+    missed_splits : int
+        Splits that the vendor forgot to adjust, for tests of the quality report. The others leave no trace: bars are on
+        the share count of the last day, as Yahoo's are.
     """
 
     seed: int = 0
@@ -78,12 +121,22 @@ class SimulatedSource:
     signal_rank_ic: float = 0.25
     first: dt.date = dt.date(2010, 1, 4)
     last: dt.date = dt.date(2019, 12, 31)
+    shares: SignalShares = SignalShares()
+    delisted_share: float = 0.05
+    missing_reports: float = 0.015
+    missed_splits: int = 0
     name: str = "simulated"
 
     def __post_init__(self) -> None:
         """Refuse a market that cannot be simulated."""
         if not 5 <= self.n_symbols <= 9999 or not 0.0 <= self.signal_rank_ic <= 0.6:
             raise InvalidRequestError("a simulated market has 5 to 9999 symbols and a signal_rank_ic from 0 to 0.6")
+        if not (0.0 <= self.delisted_share <= 0.5 and 0.0 <= self.missing_reports < 1.0):
+            raise InvalidRequestError(
+                "a simulated market has up to half its symbols delisted and not all reports missing"
+            )
+        if not 0 <= self.missed_splits <= self.n_symbols // 2:
+            raise InvalidRequestError("a simulated market misses splits of up to half of its symbols")
         if (self.last - self.first).days < 365:
             raise InvalidRequestError(f"{self.first} to {self.last} is too short for a market; simulate a year or more")
 
@@ -107,35 +160,56 @@ class SimulatedSource:
 
 @lru_cache(maxsize=2)
 def _market(source: SimulatedSource) -> SimulatedMarket:
-    market_rng, noise_rng, signal_rng, report_rng = (
-        np.random.default_rng(child) for child in np.random.SeedSequence(source.seed).spawn(4)
+    market_rng, noise_rng, signal_rng, report_rng, extra_rng = (
+        np.random.default_rng(child) for child in np.random.SeedSequence(source.seed).spawn(5)
     )
     sessions = sessions_in(source.first - dt.timedelta(days=BURN_IN_DAYS), source.last)
     burn_in = int(sessions.searchsorted(pd.Timestamp(source.first)))
     n_sessions, n_symbols = len(sessions), source.n_symbols
     symbols = tuple(f"SIM{number:0{max(2, len(str(n_symbols)))}d}" for number in range(1, n_symbols + 1))
     sector = np.arange(n_symbols) % len(SECTORS)
-    alive = _life(market_rng, n_sessions, n_symbols, burn_in)
+    alive = _life(market_rng, n_sessions, n_symbols, burn_in, source.delisted_share)
 
     reports = simulated_fundamentals.schedule(report_rng, symbols, sessions)
     volatility, market = _market_factor(market_rng, n_sessions)
+    macro = simulated_bars.macro(market_rng, sessions, volatility)
     surprise, regime, jumps = _hidden_state(signal_rng, reports, sessions, n_symbols)
-    state = np.sqrt(0.5) * (surprise + regime)
-    mean = np.where(alive, state, 0.0).sum(axis=1, keepdims=True) / alive.sum(axis=1, keepdims=True)
     noise = _noise(noise_rng, volatility, market, sector, n_symbols) + jumps
     # Expected over the horizon: what is left of each part on average, and nothing of surprises still to come.
-    expected = np.sqrt(0.5) * (_mean_decay(_SURPRISE_DECAY) * surprise + _mean_decay(_REGIME_DECAY) * regime) - mean
+    state = _weighted(source.shares, surprise, regime)
+    expected = _weighted(source.shares, _mean_decay(_SURPRISE_DECAY) * surprise, _mean_decay(_REGIME_DECAY) * regime)
+    if source.shares.sector > 0.0:
+        of_sector = _autoregressive(extra_rng, n_sessions, len(SECTORS), _REGIME_DECAY)[:, sector]
+        state = state + np.sqrt(source.shares.sector) * of_sector
+        expected = expected + np.sqrt(source.shares.sector) * _mean_decay(_REGIME_DECAY) * of_sector
+    if source.shares.macro > 0.0:
+        exposure = extra_rng.standard_normal(n_symbols)
+        of_dollar, day = _dollar_trend(macro["dxy"].to_numpy())
+        noise = noise + _DOLLAR_BETA * day[:, np.newaxis] * exposure
+        state = state + np.sqrt(source.shares.macro) * of_dollar[:, np.newaxis] * exposure
+        left = 1.0 - (HORIZON - 1) / 2.0 / _TREND_SESSIONS  # A sum of 63 steps loses one a session.
+        expected = expected + np.sqrt(source.shares.macro) * left * of_dollar[:, np.newaxis] * exposure
+    mean = np.where(alive, state, 0.0).sum(axis=1, keepdims=True) / alive.sum(axis=1, keepdims=True)
+    expected = expected - mean
     scale = _drift_scale(source.signal_rank_ic, expected[burn_in:], noise[burn_in:], (state - mean)[burn_in:])
     drift = np.zeros_like(noise)
     drift[1:] = scale * (state - mean)[:-1]
     returns = np.maximum(np.expm1(noise + drift), -0.9)
 
     prices, market_return = simulated_bars.bars(noise_rng, sessions, symbols, returns, jumps, alive)
-    fundamentals = simulated_fundamentals.figures(report_rng, reports, prices, regime, informative=scale > 0.0)
+    fundamentals = simulated_fundamentals.figures(
+        report_rng,
+        reports,
+        prices,
+        regime,
+        informative=scale > 0.0 and min(source.shares.fundamental, source.shares.technical) > 0.0,
+        missing=source.missing_reports,
+    )
+    prices, missed = simulated_bars.with_missed_splits(extra_rng, prices, source.missed_splits, burn_in)
     dataset = MarketDataset(
         prices=prices.on(sessions[burn_in:]),
         benchmarks=simulated_bars.benchmarks(noise_rng, sessions, market_return).on(sessions[burn_in:]),
-        macro=simulated_bars.macro(market_rng, sessions, volatility).iloc[burn_in:].reset_index(drop=True),
+        macro=macro.iloc[burn_in:].reset_index(drop=True),
         fundamentals=fundamentals,
         securities=pd.DataFrame(
             {
@@ -151,18 +225,36 @@ def _market(source: SimulatedSource) -> SimulatedMarket:
             "no result on it says anything about real markets",
         ),
     )
-    return SimulatedMarket(dataset, np.where(alive, HORIZON * scale * expected, np.nan)[burn_in:])
+    return SimulatedMarket(dataset, np.where(alive, HORIZON * scale * expected, np.nan)[burn_in:], missed)
 
 
-def _life(rng: np.random.Generator, n_sessions: int, n_symbols: int, burn_in: int) -> BoolArray:
-    """Which symbols are listed when: one in twenty comes late, another one in twenty goes early."""
+def _weighted(shares: SignalShares, surprise: FloatArray, regime: FloatArray) -> FloatArray:
+    """Parts of the drift that belong to single symbols."""
+    if shares.fundamental == shares.technical:
+        return np.asarray(np.sqrt(shares.fundamental) * (surprise + regime))
+    return np.asarray(np.sqrt(shares.fundamental) * surprise + np.sqrt(shares.technical) * regime)
+
+
+def _dollar_trend(dollar: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Change of the dollar index over 63 sessions and over one, both in standard deviations; 0 before they exist."""
+    daily = np.diff(np.log(dollar), prepend=np.log(dollar[0]))
+    daily = daily / daily.std()
+    total = np.concatenate([[0.0], daily.cumsum()])
+    trend = np.zeros(len(daily))
+    trend[_TREND_SESSIONS - 1 :] = (total[_TREND_SESSIONS:] - total[:-_TREND_SESSIONS]) / np.sqrt(_TREND_SESSIONS)
+    return trend, daily
+
+
+def _life(rng: np.random.Generator, n_sessions: int, n_symbols: int, burn_in: int, delisted_share: float) -> BoolArray:
+    """Which symbols are listed when: one in twenty comes late, others go early."""
     row = np.arange(n_sessions)[:, np.newaxis]
     few = max(1, n_symbols // 20)
+    gone = max(1, int(n_symbols * delisted_share)) if delisted_share else 0
     chosen = rng.permutation(n_symbols)
     starts, ends = np.zeros(n_symbols, dtype=np.int64), np.full(n_symbols, n_sessions)
     span = n_sessions - burn_in
     starts[chosen[:few]] = burn_in + rng.integers(span // 10, span // 2, few)
-    ends[chosen[few : 2 * few]] = burn_in + rng.integers(span // 3, span * 9 // 10, few)
+    ends[chosen[few : few + gone]] = burn_in + rng.integers(span // 3, span * 9 // 10, gone)
     return np.asarray((row >= starts) & (row < ends))
 
 

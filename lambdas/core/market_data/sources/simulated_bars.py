@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
-from lambdas.core.market_data.panel import BoolArray, FloatArray, PricePanel
+from lambdas.core.market_data.panel import FIELDS, BoolArray, FloatArray, PricePanel
 
 _DIVIDEND = 0.0045
 """Of the price, once a quarter, for the two thirds of symbols that pay one."""
@@ -64,6 +65,27 @@ def bars(
     n_alive = alive.sum(axis=1)
     market = tuple(np.where(alive, part, 0.0).sum(axis=1) / n_alive for part in (night, returns))
     return panel, (market[0], market[1])
+
+
+def with_missed_splits(
+    rng: np.random.Generator, prices: PricePanel, n_splits: int, burn_in: int
+) -> tuple[PricePanel, pd.DataFrame]:
+    """Undo the adjustment of a few splits, one a symbol: before it prices are `ratio` times as high, volumes less."""
+    told: dict[str, list[object]] = {"symbol": [], "date": [], "ratio": []}
+    fields = {name: getattr(prices, name).copy() for name in FIELDS} if n_splits else {}
+    for column in sorted(rng.permutation(len(prices.symbols))[:n_splits]) if n_splits else ():
+        listed = np.flatnonzero(np.isfinite(prices.close[:, column]))
+        listed = listed[listed > burn_in]
+        row, ratio = (
+            int(rng.choice(listed[len(listed) // 4 : -len(listed) // 4])),
+            float(rng.choice([2.0, 3.0, 4.0, 10.0])),
+        )
+        for name, values in fields.items():
+            values[:row, column] *= 1.0 / ratio if name == "volume" else ratio
+        told["symbol"].append(prices.symbols[column])
+        told["date"].append(prices.sessions[row])
+        told["ratio"].append(ratio)
+    return (replace(prices, **fields) if n_splits else prices), pd.DataFrame(told)
 
 
 def benchmarks(

@@ -9,7 +9,6 @@ import pandas as pd
 
 from lambdas.core.market_data.panel import FloatArray, PricePanel
 
-_MISSING_REPORTS = 0.015
 _MISSING_ESTIMATES = 0.02
 _UNKNOWN_HOURS = 0.03
 _SURPRISE_OF_PRICE = 0.002
@@ -48,13 +47,20 @@ def schedule(rng: np.random.Generator, symbols: Sequence[str], sessions: pd.Date
 
 
 def figures(
-    rng: np.random.Generator, reports: pd.DataFrame, prices: PricePanel, regime: FloatArray, *, informative: bool
+    rng: np.random.Generator,
+    reports: pd.DataFrame,
+    prices: PricePanel,
+    regime: FloatArray,
+    *,
+    informative: bool,
+    missing: float,
 ) -> pd.DataFrame:
     """Draw what the reports say, as `fundamentals.parquet` has it.
 
     Earnings follow the price at the end of the period, so that valuations stay in a sane range. In an informative
     market the net margin and the growth of assets carry the regime of the drift; in a null market they are noise.
-    Reports that would come after the last session or for a period without a price are left out, and a few more.
+    Reports that would come after the last session or for a period without a price are left out, and the share
+    `missing` of the rest.
     """
     n_symbols = len(prices.symbols)
     column = reports["column"].to_numpy()
@@ -91,6 +97,6 @@ def figures(
         }
     )
     told_in_time = (table["filed"] <= prices.sessions[-1]) & np.isfinite(price)
-    kept = told_in_time & (rng.random(n_reports) >= _MISSING_REPORTS)
+    kept = told_in_time & (rng.random(n_reports) >= missing)
     reported: pd.DataFrame = table[kept].sort_values(["symbol", "period_end"], ignore_index=True)
     return reported
