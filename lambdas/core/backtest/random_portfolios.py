@@ -146,7 +146,7 @@ def draw_subsets(random: np.random.Generator, n_rows: int, columns: IntArray, si
 
     Every place of a row draws; of places with the same column all but one draw again, until there are none. That
     treats all columns alike, so all subsets are equally likely. Of more than half of the columns those left out are
-    drawn. Ten times faster than sorting random keys.
+    drawn. Five times faster than partitioning random keys.
 
     Parameters
     ----------
@@ -168,13 +168,14 @@ def draw_subsets(random: np.random.Generator, n_rows: int, columns: IntArray, si
         chosen = np.ones((n_rows, n), dtype=np.bool_)
         np.put_along_axis(chosen, left_out, False, axis=1)
         return columns.take(np.nonzero(chosen)[1].reshape(n_rows, size))
-    # 32 bits, because they are sorted twice as fast.
-    drawn = random.integers(0, max(n, 1), (n_rows, size), dtype=np.int32)
+    # Of few bits, because they are drawn and sorted faster.
+    kind = np.uint16 if n <= 2**16 else np.int64
+    drawn = random.integers(0, max(n, 1), (n_rows, size), dtype=kind)
     drawn.sort(axis=1)
     rows, part = np.arange(n_rows), drawn
     while (repeated := np.flatnonzero(part[:, 1:] == part[:, :-1])).size:
         row, place = np.divmod(repeated, size - 1)
-        part[row, place] = random.integers(0, n, len(row), dtype=np.int32)
+        part[row, place] = random.integers(0, n, len(row), dtype=kind)
         affected = row[np.diff(row, prepend=-1) > 0]
         rows, part = rows[affected], part[affected]
         part.sort(axis=1)
