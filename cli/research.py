@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -85,7 +86,7 @@ def features(
     chosen = transformed(built, transform)  # type: ignore[arg-type]  # looked at above
     if out is not None:
         write_features(chosen, out)
-    report = quality_report(dataset, None, {}, None)
+    report = quality_report(dataset, None, {}, None, features=built)
     write_json(json_out, report.model_dump(mode="json"))
     print_table(
         ["features", "rows", "symbols", "first session", "last session", "absent families", "truncation test"],
@@ -99,6 +100,14 @@ def features(
                 ", ".join(report.absent_families) or "none",
                 f"passed on {check_truncation} dates" if check_truncation else "not run",
             ]
+        ],
+    )
+    of_family = Counter(built.families.values())
+    print_table(
+        ["family", "columns", "values there are"],
+        [
+            [family, of_family[family], f"{100 * (share or 0.0):.1f} %"]
+            for family, share in report.family_coverage.items()
         ],
     )
     for family, reason in absence_reasons(dataset).items():
