@@ -77,8 +77,8 @@ class KeptYahoo:
         history = history_of(series.rows, series.facts.get("name", ""))
         return KeptHistory(history, series.trouble, isinstance(series.error, UnansweredError))
 
-    def sector(self, symbol: str) -> tuple[str | None, str | None]:
-        """Sector and industry in Yahoo's words; None where Yahoo has none. One that is known is not forgotten."""
+    def sector(self, symbol: str) -> tuple[str | None, str | None, str]:
+        """Sector and industry in Yahoo's words, and why they are missing; one that is known is not forgotten."""
 
         def ask(_kept: Kept | None) -> bytes:
             return json.dumps(self.yahoo.sector(symbol)).encode()
@@ -88,10 +88,10 @@ class KeptYahoo:
 
         try:
             content, _ = _current(self.store, "yahoo-sector", symbol, "json", lambda _: SECTOR_AGE, ask, is_whole)
-        except UnansweredError:
-            return None, None
+        except UnansweredError as error:
+            return None, None, str(error)
         sector, industry = json.loads(content)
-        return sector, industry
+        return sector, industry, "" if sector else "Yahoo names none"
 
     def statements(self, symbol: str) -> pd.DataFrame:
         """Quarterly statements without dates of filing; see `Yahoo.statements`."""

@@ -244,10 +244,9 @@ class LiveSource:
             return None
         symbols = sorted(histories)
         sectors = _at_once(self._yahoo.sector, symbols)
-        unknown = [symbol for symbol, (sector, _) in zip(symbols, sectors, strict=True) if sector is None]
-        _note(findings, Finding.NO_SECTOR, ((symbol, "Yahoo names none") for symbol in unknown))
+        _note(findings, Finding.NO_SECTOR, zip(symbols, (trouble for *_, trouble in sectors), strict=True))
         return pd.DataFrame(
-            [(symbol, histories[symbol].name, *sector) for symbol, sector in zip(symbols, sectors, strict=True)],
+            [(symbol, histories[symbol].name, *known) for symbol, (*known, _) in zip(symbols, sectors, strict=True)],
             columns=["symbol", "name", "sector", "industry"],
             dtype=object,
         )

@@ -37,6 +37,8 @@ class PatientSession(Session[Response]):
         Looks at every answer; what it complains about is asked for again.
     dispensable : callable
         Says of an address whether the caller can do without an answer: then it is asked for once.
+    manners_for : callable, optional
+        Manners by address, where not all are asked in the same way.
     """
 
     def __init__(
@@ -44,12 +46,14 @@ class PatientSession(Session[Response]):
         manners: Manners,
         complaint: Complaint = no_complaint,
         dispensable: Callable[[str], bool] = lambda _url: False,
+        manners_for: Callable[[str], Manners] | None = None,
         **options: Any,
     ) -> None:
         super().__init__(**options)
         self._manners = manners
         self._complaint = complaint
         self._dispensable = dispensable
+        self._manners_for = manners_for or (lambda _url: manners)
         self._answered = threading.local()
 
     @property
@@ -77,7 +81,7 @@ class PatientSession(Session[Response]):
             return response
 
         if not self._dispensable(url):
-            return self._manners.ask(url.split("?")[0], attempt)
+            return self._manners_for(url).ask(url.split("?")[0], attempt)
         try:
             return attempt()
         except PassingFaultError as fault:

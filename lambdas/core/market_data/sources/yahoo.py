@@ -10,13 +10,14 @@ import datetime as dt
 import logging
 import math
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from lambdas.core.errors import TransientMarketDataError
 from lambdas.core.market_data.calendar import sessions_in
 from lambdas.core.market_data.panel import FIELDS
 from lambdas.core.market_data.sources.increments import EVENTS, Answer, NoDataError
@@ -33,7 +34,11 @@ REQUESTS_PER_SECOND = 8.0
 """Yahoo states no limit; a few hundred requests a minute from one address have been answered."""
 
 EARNINGS_PAGE = "/calendar/earnings"
-NEEDS_AN_ANSWER = ("/v8/finance/chart/", "/ws/fundamentals-timeseries/", "/v1/finance/search", EARNINGS_PAGE)
+SEARCH = "/v1/finance/search"
+EXTRAS = {EARNINGS_PAGE: "yahoo-earnings", SEARCH: "yahoo-search"}
+"""What a run goes on without, and says so; and the name of its circuit."""
+
+NEEDS_AN_ANSWER = ("/v8/finance/chart/", "/ws/fundamentals-timeseries/", *EXTRAS)
 """Everything else is about cookies: charts, statements and the search answer without one."""
 
 MAX_ANNOUNCEMENTS = 100
@@ -139,7 +144,12 @@ class Yahoo:
 
         # As a browser: Yahoo turns other clients away. Through a gateway the handshake is not Yahoo's business.
         options = {} if self.manners.gateway else {"impersonate": "chrome"}
-        return PatientSession(self.manners, complaint, _dispensable, **options)
+        return PatientSession(self.manners, complaint, _dispensable, self._manners_for, **options)
+
+    def _manners_for(self, url: str) -> Manners:
+        """Give what a run can do without a circuit of its own: Yahoo's pages may fail while its prices do not."""
+        extra = next((name for path, name in EXTRAS.items() if path in url), None)
+        return self.manners if extra is None else replace(self.manners, name=extra)
 
     def prepare(self) -> None:
         """Load yfinance and open the session, before several threads would do it at once.
@@ -183,11 +193,19 @@ class Yahoo:
         return Answer(rows, {"name": str((ticker.history_metadata or {}).get("longName") or "")})
 
     def sector(self, symbol: str) -> tuple[str | None, str | None]:
-        """Sector and industry in Yahoo's words, as of today; None where Yahoo has none."""
+        """Sector and industry in Yahoo's words, as of today; None where Yahoo has none.
+
+        Raises
+        ------
+        UnansweredError
+            If no attempt brought an answer, or the circuit is open: a run can do without.
+        """
         try:
             self._ticker(symbol)
             search = self._yfinance.Search(symbol, max_results=5, news_count=0, lists_count=0, session=self._session)
             quotes = search.quotes
+        except TransientMarketDataError as error:
+            raise UnansweredError(str(error)) from error
         except (self._yfinance.exceptions.YFException, KeyError, TypeError, ValueError, AttributeError):
             return None, None
         found: dict[str, Any] = next((quote for quote in quotes if quote.get("symbol") == symbol), {})
@@ -246,12 +264,14 @@ class Yahoo:
         NoDataError
             If Yahoo has no dates of the symbol, or they cannot be read.
         UnansweredError
-            If no attempt brought an answer.
+            If no attempt brought an answer, or the circuit is open: a run can do without.
         """
         try:
             table = self._ticker(symbol).get_earnings_dates(limit=MAX_ANNOUNCEMENTS)
         except UnansweredError:
             raise
+        except TransientMarketDataError as error:
+            raise UnansweredError(str(error)) from error
         except (self._yfinance.exceptions.YFException, KeyError, TypeError, ValueError, AttributeError) as error:
             raise NoDataError(f"Yahoo's dates of earnings could not be read ({error})") from error
         if table is None or table.empty:

@@ -169,6 +169,21 @@ def test_an_open_circuit_ends_the_batch_as_a_passing_fault(market, serve, tmp_pa
     assert 5 <= len(asked) <= 5 + 4  # and not eight attempts for each of six symbols
 
 
+@pytest.mark.parametrize("part", ["/calendar/earnings", "/v1/finance/search"])
+def test_what_a_run_can_do_without_has_a_circuit_of_its_own(market, serve, tmp_path, monkeypatch, part):
+    monkeypatch.setattr(breaker, "FAILURES_IN_A_ROW", 5)
+    server = serve(market, always("500", part))
+    source = live_source(server, tmp_path, guard=breaker.guarded)
+    collected = source.load(market.symbols, as_of=LAST, first=FIRST)
+    assert collected.problems == {}
+    assert collected.dataset.prices.symbols == market.symbols
+    kind = "no_earnings_dates" if "earnings" in part else "no_sector"
+    assert set(collected.findings[kind]) == set(market.symbols)
+    assert len(server.asked(part)) <= 5 + 4  # and not eight attempts for each of six symbols
+    assert all("left alone" in reason or "status 500" in reason for reason in collected.findings[kind].values())
+    assert set(collected.findings) == {kind}  # the other one had its answers
+
+
 def test_an_attempt_that_is_refused_is_not_repeated():
     calls = []
 
