@@ -14,6 +14,8 @@ from lambdas.core.backtest.evaluation import evaluation_of
 from lambdas.core.backtest.run import run_backtest
 from lambdas.core.backtest.trials import SearchTrials, weigh_trials
 from lambdas.core.exhibits.measure import measure_exhibits, search_history
+from lambdas.core.exhibits.models import pool_drops
+from lambdas.core.exhibits.values import FoldDrops
 from lambdas.core.gates import backtesting_gate
 from lambdas.core.settings import settings_hash
 from lambdas.core.splits import plan_walk_forward
@@ -96,7 +98,15 @@ def judge(request: EvaluateRequest, stores: Stores, key: str) -> dict[str, Any]:
         "searches": [search_history(stored).model_dump(mode="json") for stored in searches],
         "evaluation": evaluation.model_dump(mode="json"),
         "exhibits": measure_exhibits(backtest).model_dump(mode="json"),
+        "importance": importance_of(request, stores),
     }
+
+
+def importance_of(request: EvaluateRequest, stores: Stores) -> dict[str, Any] | None:
+    """Return which features the models of all folds lived on, in the order of time."""
+    facts = [stores.predictions.facts(uri) for uri in request.predictions_uris]
+    pooled = pool_drops([FoldDrops.model_validate(found["drops"]) for found in facts if found], stores.settings)
+    return None if pooled is None else pooled.model_dump(mode="json")
 
 
 def count_searches(request: EvaluateRequest, stores: Stores) -> list[dict[str, Any]]:

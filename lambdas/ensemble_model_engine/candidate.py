@@ -11,6 +11,7 @@ from lambdas.adapters.reuse import code_version, reuse_key
 from lambdas.adapters.workspace import fresh_folder
 from lambdas.contracts.ensemble import FitCandidateRequest, FitCandidateResult, RecommendRequest, RecommendResult
 from lambdas.core.errors import ArtefactIntegrityError, InvalidDatasetError
+from lambdas.core.exhibits.models import explain
 from lambdas.core.models import ensemble
 from lambdas.core.models.artefact import load_model, save_model
 from lambdas.core.models.manifest import Lineage
@@ -97,6 +98,7 @@ def fit_and_store(
             "combination": model.combination.name,
             "left_out": sorted(model.left_out),
             **how_probable(model.combination),
+            "explanations": [one.model_dump(mode="json") for one in explain(model, market, predictions["date"].max())],
         },
     )
     return facts

@@ -13,6 +13,7 @@ from lambdas.adapters.reuse import code_version, reuse_key
 from lambdas.adapters.workspace import fresh_folder
 from lambdas.contracts.ensemble import FitFoldRequest, FitFoldResult, TuneRequest, TuneResult
 from lambdas.contracts.metrics import Metric
+from lambdas.core.exhibits.models import measure_drops
 from lambdas.core.models.combination import Combination
 from lambdas.core.models.ensemble import fit_and_predict_fold
 from lambdas.core.models.hyperparameters import Hyperparameters
@@ -95,12 +96,13 @@ def fit_fold(request: FitFoldRequest, stores: Stores) -> FitFoldResult:
     facts = stores.predictions.facts(uri)
     reused = facts is not None
     if facts is None:
+        market, seed = load_market(stores, request.dataset_uri), seed_of(request.dataset_uri, stores)
         fitted = fit_and_predict_fold(
-            load_market(stores, request.dataset_uri),
+            market,
             request.fold,
             read_hyperparameters(request.hyperparameters_uri, stores),
             stores.settings,
-            seed_of(request.dataset_uri, stores),
+            seed,
             n_threads=available_threads(),
         )
         facts = stores.predictions.save(
@@ -111,11 +113,14 @@ def fit_fold(request: FitFoldRequest, stores: Stores) -> FitFoldResult:
                 "combination": fitted.combination,
                 "left_out": list(fitted.left_out),
                 **how_probable(fitted.model.combination),
+                "drops": measure_drops(fitted.model, market, request.fold, seed).model_dump(mode="json"),
             },
         )
     else:
         count(Metric.FOLDS_REUSED)
-    return FitFoldResult(fold=request.fold.number, predictions_uri=uri, reused=reused, **facts)
+    # What the report draws stays with the predictions; results travel through the state machine.
+    told = {name: value for name, value in facts.items() if name != "drops"}
+    return FitFoldResult(fold=request.fold.number, predictions_uri=uri, reused=reused, **told)
 
 
 def how_probable(combination: Combination) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from lambdas.adapters.reuse import code_version, reuse_key
 from lambdas.contracts.market_validation import ValidateRequest, ValidateResult
 from lambdas.contracts.metrics import Metric
 from lambdas.core.errors import InvalidRequestError
+from lambdas.core.exhibits.values import CandidateExhibits
 from lambdas.core.gates import MARKET
 from lambdas.core.settings import settings_hash
 from lambdas.core.validation.candidate import validate_candidate
@@ -42,7 +43,12 @@ def validate(request: ValidateRequest, stores: Stores) -> ValidateResult:
     found = stores.reports.find(uri)
     if found is None or found["key"] != key:
         judged = judge(request, evaluated, earlier, stores)
-        found = {"key": key, "version": request.version, "validation": judged.model_dump(mode="json")}
+        found = {
+            "key": key,
+            "version": request.version,
+            "validation": judged.model_dump(mode="json"),
+            "candidate": told_of(request, stores),
+        }
         stores.reports.write(uri, found)
     validation = Validation.model_validate(found["validation"])
     stores.analytics.record_gate(request.run_id, validation.market_gate)
@@ -70,6 +76,12 @@ def judge(request: ValidateRequest, evaluated: dict[str, Any], earlier: list[Gat
         champion=request.champion,
         champion_holdout=None if rival is None else load_predictions(stores, rival),
     )
+
+
+def told_of(request: ValidateRequest, stores: Stores) -> dict[str, Any]:
+    """Return what the fitting of the candidate left for the report."""
+    facts = stores.predictions.facts(request.holdout_predictions_uri) or {}
+    return {name: facts[name] for name in CandidateExhibits.model_fields if name in facts}
 
 
 def earlier_gates(run_id: str, stores: Stores) -> list[GateRecord]:

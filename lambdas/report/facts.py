@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from lambdas.core.exhibits.values import CandidateExhibits, Exhibits, SearchHistory
+from lambdas.core.exhibits.values import CandidateExhibits, Exhibits, ImportanceExhibit, SearchHistory
 from lambdas.core.validation.values import MarketStudy, Validation
 from lambdas.core.values import (
     ChampionComparison,
@@ -48,6 +48,7 @@ class RunReport:
     target: Target | None = None
     recommended_deployment: bool | None = None
     study: MarketStudy | None = None
+    importance: ImportanceExhibit | None = None
     candidate: CandidateExhibits | None = None
     quality: Mapping[str, Any] | None = None
     times: tuple[StepTime, ...] = field(default=())
@@ -87,12 +88,14 @@ def report_of(
     times : sequence of StepTime
     """
     evaluated, judged = evaluated or {}, validated or {}
+    importance = evaluated.get("importance")
     validation = Validation.model_validate(judged["validation"]) if "validation" in judged else None
     shared: dict[str, Any] = {
         "run": run,
         "gates": tuple(gates),
         "trials": TrialEvidence.model_validate(evaluated["trials"]) if "trials" in evaluated else None,
         "searches": tuple(SearchHistory.model_validate(search) for search in evaluated.get("searches", ())),
+        "importance": None if importance is None else ImportanceExhibit.model_validate(importance),
         "quality": quality,
         "times": tuple(times),
     }

@@ -25,6 +25,7 @@ from lambdas.core.models.market_view import market_view
 from lambdas.core.settings import ModelSettings
 from lambdas.core.walk_forward import walk_forward
 from lambdas.ensemble_model_engine.handler import handler as ensemble
+from lambdas.report.numbers import percent
 
 SMALL = ModelSettings.model_validate(
     {
@@ -136,7 +137,11 @@ class TestPlantedSignal:
     def test_the_report_tells_the_same_numbers(self, world: World) -> None:
         page = world.account.stores.objects.read(world.end["report_uri"]).decode()
         report = json.loads(world.account.stores.objects.read(world.end["report_uri"].replace(".html", ".json")))
-        assert f"{world.run.result('evaluate')['hit_rate']:.4f}" in page
+        assert percent(world.run.result("evaluate")["hit_rate"]) in page
+        assert "Deployed" in page
+        assert report["quality"]["n_symbols"] == 20
+        index = world.account.stores.objects.read(world.account.stores.reports.index_uri()).decode()
+        assert 'href="run-1/report.html"' in index
         assert [gate["gate"] for gate in report["gates"]] == GATES
         assert report["evaluation"]["pooled"]["hit_rate"] == world.run.result("evaluate")["hit_rate"]
         assert report["run"]["outcome"] == "PROMOTED"
@@ -228,6 +233,7 @@ class TestData:
     def test_batches_make_the_same_data_set_as_one(self, world: World) -> None:
         whole = machine.Run("whole").prepare({"data": world.data, "as_of": "2016-06-30"}, machine.STARTED)[1]
         symbols = sorted(pd.read_parquet(world.folder / "prices.parquet")["symbol"].unique())
+        world.account.stores.analytics.close_run("whole", {"outcome": "X", "message": "", "champion": None})
         world.account.configure(model=SMALL, batch_size=7)
         run = machine.Run("batched")
         batched = run.prepare({"data": world.data, "symbols": symbols, "as_of": "2016-06-30"}, machine.STARTED)[1]

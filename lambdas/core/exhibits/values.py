@@ -90,14 +90,30 @@ class SearchHistory(Value):
     chosen: dict[str, dict[str, bool | int | float]] = Field(description="Parameters by learner.")
 
 
+class FoldDrops(Value):
+    """Rank IC that one fold's model loses on each of some dates of its test window: see `importance.rank_ic_drops`."""
+
+    families: dict[str, str] = Field(description="Family of each feature.")
+    by_feature: dict[str, tuple[FiniteOrNone, ...]]
+    by_family: dict[str, tuple[FiniteOrNone, ...]]
+
+
 class FeatureImportance(Value):
-    """How much mean daily rank IC a feature, or a family of them, is worth to the candidate on the holdout."""
+    """How much mean daily rank IC a feature, or a family of them, is worth to the models of the walk-forward."""
 
     name: str
     family: str
     drop: float = Field(description="Rank IC as it is less the rank IC with the values shuffled within each date.")
     lower: FiniteOrNone = None
     upper: FiniteOrNone = None
+
+
+class ImportanceExhibit(Value):
+    """Importance over the folds of a walk-forward, the largest first."""
+
+    n_dates: int
+    by_feature: tuple[FeatureImportance, ...]
+    by_family: tuple[FeatureImportance, ...]
 
 
 class Voice(Value):
@@ -119,7 +135,4 @@ class CandidateExhibits(Value):
 
     combination: str | None = None
     left_out: tuple[str, ...] = ()
-    by_feature: tuple[FeatureImportance, ...] = ()
-    by_family: tuple[FeatureImportance, ...] = ()
-    n_dates: int = 0
     explanations: tuple[Explanation, ...] = ()

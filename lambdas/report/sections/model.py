@@ -11,6 +11,7 @@ from lambdas.report.facts import RunReport
 from lambdas.report.figure import MUTED, PORTFOLIO, axis, interval, layout, rounded
 from lambdas.report.numbers import known, percent, points
 from lambdas.report.sections.market import not_validated
+from lambdas.report.sections.performance import not_backtested
 
 TOP_FEATURES = 20
 FUNDAMENTAL = "fundamental"
@@ -18,15 +19,18 @@ FUNDAMENTAL = "fundamental"
 
 def importance(report: RunReport) -> Section:
     """Show importance by family and by feature, and what fundamentals add."""
-    title = "What the candidate lives on"
-    found = report.candidate
-    if not report.validated or found is None or not (found.by_feature or found.by_family):
-        why = "the candidate's features were not shuffled." if report.validated else not_validated(report).why
+    title = "What the models live on"
+    found = report.importance
+    if found is None or not found.by_feature:
+        if report.kind == "tear_sheet":
+            why = "predictions of a file come without the features they were made of."
+        else:
+            why = not_backtested(report).why if report.evaluation is None else "no outcome of its dates is known."
         return Section("importance", title, [Absent("Importance", why)])
     lead = (
-        "Rank IC that is lost when a feature's values are shuffled among the symbols of each date, on "
-        f"{numbers.count(found.n_dates)} dates of the holdout, which the candidate has not seen. Features that say the "
-        "same share their importance; families do not."
+        "Rank IC that is lost when a feature's values are shuffled among the symbols of a date, on "
+        f"{numbers.count(found.n_dates)} dates that the model of each fold has not seen. Features that say the same "
+        "share their importance; families do not."
     )
     blocks: list[Block] = [Note(fundamentals_sentence(found.by_family), "strong")]
     if found.by_family:
@@ -42,7 +46,7 @@ def fundamentals_sentence(families: Sequence[FeatureImportance]) -> str:
     """Say what fundamentals add."""
     found = next((f for f in families if f.name.startswith(FUNDAMENTAL)), None)
     if found is None:
-        return "There are no fundamental features in this run, so fundamentals add nothing to it."
+        return "This run has no fundamental features, so what fundamentals add is not known."
     size = f"{numbers.correlation(found.drop)} of rank IC"
     if found.lower is None or found.upper is None:
         return f"Fundamentals add {size}; there are too few dates to say how sure that is."
@@ -50,8 +54,8 @@ def fundamentals_sentence(families: Sequence[FeatureImportance]) -> str:
     if found.lower > 0:
         return f"Fundamentals add {size}, {span}."
     if found.upper < 0:
-        return f"Fundamentals cost {size}, {span}: the candidate ranks better without what they say."
-    return f"Fundamentals are not shown to add anything on the holdout: {size}, {span}."
+        return f"Fundamentals cost {size}, {span}: the models rank better without what they say."
+    return f"Fundamentals are not shown to add anything: {size}, {span}."
 
 
 def importance_figure(id_: str, title: str, found: Sequence[FeatureImportance]) -> Figure:

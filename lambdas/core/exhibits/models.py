@@ -1,0 +1,147 @@
+"""What fitted models live on, and which features spoke for a recommendation. Imports no learner library."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from lambdas.core.exhibits.values import Explanation, FeatureImportance, FoldDrops, ImportanceExhibit, Voice
+from lambdas.core.features import FeatureSet
+from lambdas.core.market_data.panel import BoolArray, FloatArray
+from lambdas.core.models.importance import (
+    Importance,
+    Predictor,
+    groups_by_family,
+    groups_by_feature,
+    rank_ic_drops,
+    summarise,
+)
+from lambdas.core.models.market_view import MarketView
+from lambdas.core.settings import ModelSettings
+from lambdas.core.values import FoldPlan
+
+STRIDE = 5
+"""Every n-th decision of a fold is shuffled: outcomes of the dates between overlap with theirs."""
+MAX_EXPLAINED = 50
+MAX_VOICES = 3
+QUIET = 0.001
+"""A feature that moves a probability by less than this did not speak."""
+
+
+def measure_drops(model: Predictor, market: MarketView, fold: FoldPlan, seed: int) -> FoldDrops:
+    """Shuffle each feature and each family on some dates of a fold's test window, once each.
+
+    Parameters
+    ----------
+    model : Predictor
+        Fitted on the training part of the fold.
+    market : MarketView
+    fold : FoldPlan
+    seed : int
+        Of the permutations.
+    """
+    features = market.features
+    sessions = features.sessions
+    decided = sessions[(sessions >= pd.Timestamp(fold.first_decision)) & (sessions <= pd.Timestamp(fold.last_decision))]
+    groups = groups_by_feature(features)
+    by_feature, by_family = (
+        rank_ic_drops(
+            model, features, decided[::STRIDE], market.outcomes.gross, market.eligible, part, repeats=1, seed=seed
+        )
+        for part in (groups, groups_by_family(features))
+    )
+    return FoldDrops(
+        families={name: features.families[columns[0]] for name, columns in groups.items()},
+        by_feature={name: _stored(drops) for name, drops in by_feature.items()},
+        by_family={name: _stored(drops) for name, drops in by_family.items()},
+    )
+
+
+def pool_drops(folds: Sequence[FoldDrops], settings: ModelSettings) -> ImportanceExhibit | None:
+    """Join the drops of all folds in time; None without folds.
+
+    Parameters
+    ----------
+    folds : sequence of FoldDrops
+        In the order of time.
+    settings : ModelSettings
+    """
+    if not folds:
+        return None
+    block = max(round(settings.portfolio.horizon / STRIDE), 1)
+    families = {name: family for fold in folds for name, family in fold.families.items()}
+    by_feature = summarise(_joined([fold.by_feature for fold in folds]), block, settings.evidence)
+    by_family = summarise(_joined([fold.by_family for fold in folds]), block, settings.evidence)
+    return ImportanceExhibit(
+        n_dates=max((found.n_dates for found in by_feature), default=0),
+        by_feature=tuple(_exhibit(found, families[found.name]) for found in by_feature if found.n_dates),
+        by_family=tuple(_exhibit(found, found.name) for found in by_family if found.n_dates),
+    )
+
+
+def explain(model: Predictor, market: MarketView, day: pd.Timestamp) -> tuple[Explanation, ...]:
+    """Name the features that moved the highest probabilities of a date most.
+
+    Each feature in turn is put to its median among the eligible symbols, with everything that is made of it, for all
+    symbols at once: what is left is what the model would say if nobody stood out in it. Effects of features that say
+    the same do not add up.
+
+    Parameters
+    ----------
+    model : Predictor
+    market : MarketView
+    day : Timestamp
+        A session of the features.
+    """
+    features = market.features
+    row = int(features.sessions.get_indexer(pd.DatetimeIndex([day]))[0])
+    sessions, allowed = features.sessions[row : row + 1], market.eligible[row : row + 1]
+    at_day = replace(features, sessions=sessions, values=features.values[row : row + 1].copy())
+    said = _probabilities(model, at_day, allowed)
+    top = said.nlargest(MAX_EXPLAINED).index
+    effects = {}
+    for group, names in groups_by_feature(features).items():
+        columns = [features.names.index(name) for name in names]
+        original = at_day.values[:, :, columns].copy()
+        values = original[0][allowed[0]]
+        known = np.isfinite(values).any(axis=0)
+        median = np.full(len(columns), np.nan, dtype=values.dtype)
+        median[known] = np.nanmedian(values[:, known], axis=0)
+        at_day.values[:, :, columns] = median
+        effects[group] = said[top] - _probabilities(model, at_day, allowed)[top]
+        at_day.values[:, :, columns] = original
+    table = pd.DataFrame(effects)
+    return tuple(_loudest(str(symbol), row_of) for symbol, row_of in table.iterrows())
+
+
+def _probabilities(model: Predictor, features: FeatureSet, allowed: BoolArray) -> pd.Series[float]:
+    frame = model.predict(features, features.sessions, allowed)
+    return frame.set_index("symbol")["probability"]
+
+
+def _loudest(symbol: str, effects: pd.Series[float]) -> Explanation:
+    order = effects.abs().sort_values(ascending=False, kind="stable").index[:MAX_VOICES]
+    voices = ((str(name), float(effects[name])) for name in order)
+    return Explanation(
+        symbol=symbol,
+        voices=tuple(Voice(feature=name, effect=round(value, 5)) for name, value in voices if abs(value) >= QUIET),
+    )
+
+
+def _stored(drops: FloatArray) -> tuple[float | None, ...]:
+    return tuple(round(float(drop), 6) if np.isfinite(drop) else None for drop in drops)
+
+
+def _joined(folds: Sequence[dict[str, tuple[float | None, ...]]]) -> dict[str, FloatArray]:
+    names = list(dict.fromkeys(name for fold in folds for name in fold))
+    return {
+        name: np.array([np.nan if drop is None else drop for fold in folds for drop in fold.get(name, ())])
+        for name in names
+    }
+
+
+def _exhibit(found: Importance, family: str) -> FeatureImportance:
+    return FeatureImportance(name=found.name, family=family, drop=found.drop, lower=found.lower, upper=found.upper)
