@@ -11,7 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from lambdas.report import verdict
-from lambdas.report.content import Figure, Section
+from lambdas.report.content import Absent, Figure, Section
 from lambdas.report.facts import RunReport
 from lambdas.report.sections import hits, market, model, performance, provenance, ranking, reading, search
 
@@ -51,8 +51,11 @@ def render_report(report: RunReport) -> str:
 
 
 def sections_of(report: RunReport) -> list[Section]:
-    """Return the sections in the order of the page; every report has all of them."""
-    return [
+    """Return the sections in the order of the page; every report has all of them.
+
+    Those of which a run that stopped early measured nothing come after those that have something to say.
+    """
+    sections = [
         performance.performance(report),
         hits.hits(report),
         performance.months(report),
@@ -64,8 +67,9 @@ def sections_of(report: RunReport) -> list[Section]:
         search.search(report),
         provenance.data(report),
         provenance.run(report),
-        reading.reading(),
     ]
+    sections.sort(key=lambda section: all(isinstance(block, Absent) for block in section.blocks))
+    return [*sections, reading.reading()]
 
 
 def title_of(report: RunReport) -> str:

@@ -125,17 +125,17 @@ def recommendations(report: RunReport) -> Section:
         Column("Symbol", number=False),
         Column("Probability", hint="Of a hit, as it would be published"),
         Column("Sector", number=False),
-        Column("In sector", hint="Percentile of its probability among the symbols of its sector"),
-        Column("In industry", hint="Percentile of its probability among the symbols of its industry"),
+        Column("Its place in the sector", hint="Percentile of its probability among the symbols of its sector"),
+        Column("in the industry", hint="Percentile of its probability among the symbols of its industry"),
         Column("Return, a year", hint="Total return over the last 252 sessions"),
-        Column("In sector", hint="Percentile of that return among the symbols of its sector"),
+        Column("Its place in the sector", hint="Percentile of that return among the symbols of its sector"),
     ]
     rows: list[list[Cell]] = []
     for one in study.recommended:
         row = [
             text(one.symbol, tone="strong"),
             number(one.probability, percent),
-            text(one.sector, detail=one.industry or ""),
+            text(one.sector, detail=one.industry if one.industry and one.industry != one.sector else ""),
             number(one.probability_in_sector, numbers.percentile),
             number(one.probability_in_industry, numbers.percentile),
             number(one.year_return, percent),

@@ -124,7 +124,7 @@ def history_figure(searches: Sequence[SearchHistory]) -> Figure | Absent:
         data,
         layout(
             hovermode="closest",
-            xaxis=axis("configuration, in the order in which it was scored"),
+            xaxis=axis("configuration, in the order in which it was scored", zeroline=False),
             yaxis=axis("inner Sharpe ratio a year", zeroline=True),
         ),
     )
