@@ -71,7 +71,9 @@ def _is_finite(values: pd.Series) -> BoolArray:
 
 
 def _is_day(values: pd.Series) -> BoolArray:
-    return np.asarray(values.isna().to_numpy() | (values.to_numpy().astype(np.int64) % _DAY_NS == 0))
+    return np.asarray(
+        values.isna().to_numpy() | (values.to_numpy().astype("datetime64[ns]").astype(np.int64) % _DAY_NS == 0)
+    )
 
 
 def _is_session(values: pd.Series) -> BoolArray:
