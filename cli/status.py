@@ -18,7 +18,9 @@ from cli.local_aws import application, emulator
 from cli.local_aws.place import Place
 from cli.outputs import write_json
 from lambdas.adapters.dynamodb import from_item, to_item
+from lambdas.adapters.recommendations import recommendation_id
 from lambdas.adapters.shadow import ShadowSeat
+from lambdas.contracts.backtesting import LiveSession
 from lambdas.contracts.outputs import StackOutput
 from lambdas.contracts.storage import WRITTEN_BY
 from lambdas.contracts.tuning_run import TuningRequest
@@ -39,13 +41,14 @@ def status(
     run.check_output(json_file)
     deployment = attach(environment_name(env))
     pointer = deployment.registry.pointer()
-    sessions = deployment.analytics.live_sessions(1)
+    sessions = [one for one in deployment.analytics.live_sessions(10).sessions if one.role == "champion"][:1]
     recommendations = _newest_recommendations(deployment, sessions)
     runs = deployment.analytics.last_runs(last)
     shadow = ShadowSeat(deployment.analytics_table).holder()
     events = history(deployment)
     if json_file:
-        value = {"champion": pointer, "live": sessions, "recommendations": recommendations, "runs": runs}
+        live = [one.model_dump(mode="json") for one in sessions]
+        value = {"champion": pointer, "live": live, "recommendations": recommendations, "runs": runs}
         value |= {"shadow": shadow, "history": events}
         write_json(json_file, value)
     if pointer is None:
@@ -174,14 +177,15 @@ def _state_of_execution(deployment: Deployment, record: dict[str, Any]) -> str:
     return "running" if described["status"] == "RUNNING" else f"{described['status']} (ended without a record)"
 
 
-def _newest_recommendations(deployment: Deployment, sessions: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _newest_recommendations(deployment: Deployment, sessions: list[LiveSession]) -> list[dict[str, Any]]:
     """Return what was published for the newest session, by rank."""
     if not sessions:
         return []
+    identity = recommendation_id(sessions[0].decision_session.isoformat(), sessions[0].version)
     pages = deployment.dynamodb.get_paginator("scan").paginate(
         TableName=deployment[StackOutput.RECOMMENDATIONS_TABLE],
         FilterExpression="recommendation_id = :id AND written_by = :us",
-        ExpressionAttributeValues=to_item({":id": sessions[0]["SK"], ":us": WRITTEN_BY}),
+        ExpressionAttributeValues=to_item({":id": identity, ":us": WRITTEN_BY}),
     )
     found = [from_item(item) for page in pages for item in page["Items"]]
     return sorted(found, key=lambda item: int(item["rank"]))

@@ -12,6 +12,7 @@ from cdk_app.settings import AppSettings, FunctionName
 from lambdas.contracts.metrics import NAMESPACE, Metric
 
 LINE_COLOR = "#d13212"
+LIVE_WINDOW_DAYS = (30, 90, 365)
 TARGET_COLOR = "#1d8102"
 
 
@@ -63,6 +64,29 @@ class PerformanceDashboard(Construct):
                 "Skill against stocks of the same volatility", self._metrics(judged, Metric.MATCHED_SKILL), gate=0.0
             ),
         )
+        limits = settings.model.live
+        for title, name, gate in (
+            ("Live hit rate, outcomes of the last 30, 90, 365 days", "LiveHitRate", None),
+            ("Base rate of the same outcomes", "LiveBaseRate", None),
+            ("Live return over the S&P 500", "LiveOutperformance", 0.0),
+            ("Live Sharpe ratio", "LiveSharpeRatio", None),
+            ("Live drawdown", "LiveMaxDrawdown", limits.max_drawdown),
+            ("Live calibration error", "LiveCalibrationError", None),
+        ):
+            windows = (Metric(f"{name}{days}") for days in LIVE_WINDOW_DAYS)
+            self.dashboard.add_widgets(self._graph(title, self._metrics(judged, *windows), gate=gate))
+        self.dashboard.add_widgets(
+            self._graph(
+                "Inputs unlike the training data: share that drifted, share outside its range",
+                self._metrics(judged, Metric.DRIFTED_FEATURES, Metric.INPUTS_OUTSIDE_TRAINING),
+                gate=limits.drifted_features,
+            ),
+            self._graph(
+                "Probabilities unlike those of the holdout: PSI",
+                self._metrics(judged, Metric.SCORE_PSI),
+                gate=limits.score_psi,
+            ),
+        )
         self.dashboard.add_widgets(
             self._number(
                 "Distance to the targets: hit rate, outperformance",
@@ -92,7 +116,12 @@ class PerformanceDashboard(Construct):
             self._graph(
                 "Recommendations",
                 self._metrics(
-                    judged, Metric.RECOMMENDATIONS_PUBLISHED, Metric.RECOMMENDATIONS_SETTLED, statistic="Sum"
+                    judged,
+                    Metric.RECOMMENDATIONS_PUBLISHED,
+                    Metric.RECOMMENDATIONS_SETTLED,
+                    Metric.OUTCOMES_CORRECTED,
+                    Metric.RECOMMENDATIONS_UNRESOLVED,
+                    statistic="Sum",
                 ),
             ),
         )

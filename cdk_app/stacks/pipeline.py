@@ -47,7 +47,6 @@ class PipelineStack(cdk.Stack):
             "Assessment",
             engines=self.engines,
             tuning=self.tuning.machine,
-            announcements=self.announcements,
             settings=settings,
         )
         self.dead_letters = sqs.Queue(
@@ -183,7 +182,9 @@ class PipelineStack(cdk.Stack):
         data.datasets.allow_read(backtesting, DatasetsPrefix.DATASETS)
         data.performance.allow_read(backtesting, PerformancePrefix.TUNING, PerformancePrefix.PREDICTIONS)
         data.performance.allow_write(backtesting, PerformancePrefix.REPORTS)
-        counted = (runs, AnalyticsKey.LEDGER, AnalyticsKey.LIVE)
+        data.artefacts.allow_read(backtesting, ArtefactsPrefix.MODELS)
+        kept = (AnalyticsKey.LIVE, AnalyticsKey.PERFORMANCE, AnalyticsKey.MODEL, AnalyticsKey.SHADOW)
+        counted = (runs, AnalyticsKey.LEDGER, AnalyticsKey.CHAMPION, *kept)
         data.analytics.allow(backtesting, "GetItem", "Query", "PutItem", "UpdateItem", partitions=counted)
         data.recommendations.allow(backtesting, "PutItem", "UpdateItem")
 

@@ -52,7 +52,14 @@ class Planning(Stage):
                 "timeout_hours": hours,
             },
             assign="plan",
-            also_assign={"candidate": "{% {'version': null} %}", "failed_step": "What was asked for"},
+            # What stages further on read, whichever of them the run reaches.
+            also_assign={
+                "candidate": "{% {'version': null, 'predictions_uri': null} %}",
+                "fitted": "{% [] %}",
+                "scored": "{% {'predictions_uri': null} %}",
+                "scored_shadow": "{% {'predictions_uri': null} %}",
+                "failed_step": "What was asked for",
+            },
         )
         failure.catches(plan)
         self._asked = sfn.Choice.jsonata(

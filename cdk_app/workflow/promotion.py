@@ -39,6 +39,8 @@ class Promotion(Construct):
                 "run_id": RUN_ID,
                 "version": "{% $candidate.version %}",
                 "expected_champion": "{% $plan.champion %}",
+                "judged": "candidate",
+                "holdout_predictions_uri": "{% $candidate.predictions_uri %}",
             },
         )
         self.keep = PipelineStep(
@@ -52,6 +54,8 @@ class Promotion(Construct):
                 "run_id": RUN_ID,
                 "version": "{% $candidate.version %}",
                 "stopped_by": "{% $stopped_by %}",
+                "predictions_uris": "{% [$fitted.predictions_uri] %}",
+                "holdout_predictions_uri": "{% $candidate.predictions_uri %}",
             },
         )
         self.roll_back = PipelineStep(

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from typing import Any, get_args
+from typing import Any, NamedTuple, get_args
+
+from pydantic import ValidationError
 
 from lambdas.adapters.dynamodb import Table
+from lambdas.contracts.backtesting import LiveSession
 from lambdas.contracts.storage import AnalyticsKey
 from lambdas.core.values import GateName, GateRecord
 
@@ -112,28 +115,55 @@ class Analytics:
             return False
         return self._table.update(key, values, condition={"run_id": last["run_id"]})
 
-    def publish_session(self, session: str, version: str, values: Mapping[str, Any]) -> bool:
-        """Record what was published for a session, once; say whether this call did it."""
-        return self._table.put_once(
-            {"PK": AnalyticsKey.LIVE, "SK": f"{session}#{version}", "version": version, **values}, "PK"
-        )
+    def publish_session(self, session: LiveSession) -> bool:
+        """Record what a model recommended for a session, once; say whether this call did it."""
+        return self._table.put_once({**live_key(session), **session.model_dump(mode="json")}, "PK")
 
-    def settle_session(self, sort_key: str, values: Mapping[str, Any]) -> bool:
-        """Record how a published session went, once."""
-        return self._table.update(
-            {"PK": AnalyticsKey.LIVE, "SK": sort_key}, {**values, "settled": True}, condition={"settled": False}
-        )
+    def update_session(self, session: LiveSession) -> bool:
+        """Write how a session went, if nobody wrote since it was read; say whether it was so."""
+        values = session.model_dump(mode="json") | {"revision": session.revision + 1}
+        return self._table.update(live_key(session), values, condition={"revision": session.revision})
 
-    def live_session(self, session: str, version: str) -> dict[str, Any]:
-        """Return the record of a session that was published."""
-        item = self._table.get({"PK": AnalyticsKey.LIVE, "SK": f"{session}#{version}"})
+    def live_session(self, session: LiveSession) -> LiveSession:
+        """Return what stands where `session` would: what was published first."""
+        item = self._table.get(live_key(session))
         if item is None:
-            raise KeyError(f"{session}#{version}")
-        return item
+            raise KeyError(live_key(session)["SK"])
+        return _live_session(item)
 
-    def live_sessions(self, limit: int = 1000) -> list[dict[str, Any]]:
-        """Return the published sessions, newest first."""
-        return self._table.query(AnalyticsKey.LIVE, newest_first=True, limit=limit)
+    def live_sessions(self, limit: int = 1500) -> LiveRecord:
+        """Return what models recommended, newest first; items that cannot be read are named, and left alone."""
+        sessions, unreadable = [], []
+        for item in self._table.query(AnalyticsKey.LIVE, newest_first=True, limit=limit):
+            try:
+                sessions.append(_live_session(item))
+            except ValidationError:
+                unreadable.append(str(item["SK"]))
+        return LiveRecord(tuple(sessions), tuple(unreadable))
+
+    def record_performance(self, session: str, track: str, values: Mapping[str, Any]) -> None:
+        """Write live numbers as of a session: of all that was published, or of one model."""
+        self._table.put({"PK": AnalyticsKey.PERFORMANCE, "SK": f"{session}#{track}", "track": track, **values})
+
+    def performance(self, limit: int = 1500) -> list[dict[str, Any]]:
+        """Return live numbers by session and track, newest first."""
+        return self._table.query(AnalyticsKey.PERFORMANCE, newest_first=True, limit=limit)
+
+
+class LiveRecord(NamedTuple):
+    """What models recommended, and the keys of items that could not be read."""
+
+    sessions: tuple[LiveSession, ...]
+    unreadable: tuple[str, ...]
+
+
+def live_key(session: LiveSession) -> dict[str, str]:
+    """Return the key of what a model recommended for a session."""
+    return {"PK": AnalyticsKey.LIVE, "SK": f"{session.decision_session}#{session.version}"}
+
+
+def _live_session(item: Mapping[str, Any]) -> LiveSession:
+    return LiveSession.model_validate({name: value for name, value in item.items() if name not in ("PK", "SK")})
 
 
 def gate_record(item: Mapping[str, Any]) -> GateRecord:

@@ -42,6 +42,22 @@ class Recommendations:
             condition={"written_by": WRITTEN_BY, "status": "open"},
         )
 
+    def close(self, symbol: str, identity: str, values: Mapping[str, Any]) -> bool:
+        """Close an open recommendation of ours that will have no outcome; say whether it was one."""
+        return self._table.update(
+            {"symbol": symbol, "recommendation_id": identity},
+            {**values, "status": "unresolved"},
+            condition={"written_by": WRITTEN_BY, "status": "open"},
+        )
+
+    def correct(self, symbol: str, identity: str, values: Mapping[str, Any]) -> bool:
+        """Replace the outcome of a settled recommendation of ours; say whether it was one."""
+        return self._table.update(
+            {"symbol": symbol, "recommendation_id": identity},
+            values,
+            condition={"written_by": WRITTEN_BY, "status": "settled"},
+        )
+
     def portfolio(self) -> tuple[str, ...]:
         """Return the symbols that others keep in this table, sorted.
 

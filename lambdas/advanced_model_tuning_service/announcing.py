@@ -27,6 +27,7 @@ NEXT_STEP: dict[str, str] = {
     "DRY_RUN": "Everything a run needs could be reached.",
     "NOTHING": "Start advanced-model-tuning; once a model passes every gate it recommends daily.",
     "ASSESSED": "Nothing to do.",
+    "LIVE_GATE": "Nothing: the champion stays until a candidate passes. To go back at once: amts rollback.",
     "BUSY": "Wait for the run that is under way: amts follow $other; start again once it has ended, if need be.",
 }
 

@@ -7,7 +7,7 @@ import json
 import re
 from typing import Any, get_args
 
-from lambdas.adapters.analytics import now
+from lambdas.adapters.analytics import gate_record, now
 from lambdas.adapters.models import MANIFEST
 from lambdas.adapters.registry import KEPT, RETIRED
 from lambdas.advanced_model_tuning_service.announcing import announce, conclude
@@ -25,6 +25,7 @@ from lambdas.runtime.observability import count
 from lambdas.runtime.step import step
 from lambdas.runtime.stores import Stores
 
+TUNING = "advanced-model-tuning"
 PROMOTION_GATES: tuple[str, ...] = tuple(gate for gate in get_args(GateName) if gate != "live")
 MAX_CAUSE = 2000
 
@@ -51,6 +52,7 @@ def promote(request: PromoteRequest, stores: Stores) -> OutcomeResult:
             "artefact": KEPT,
             "model_uri": stores.models.uri(request.version),
             "manifest_sha256": manifest_hash(request.version, stores),
+            "holdout_predictions_uri": request.holdout_predictions_uri,
         },
         facts={"event": "PROMOTED", **asked_for(request.run_id, stores)},
     )
@@ -63,8 +65,11 @@ def promote(request: PromoteRequest, stores: Stores) -> OutcomeResult:
 def reject(request: RejectRequest, stores: Stores) -> OutcomeResult:
     """Record a run that leaves the champion as it is: a gate stopped it, or another promotion came first."""
     gate = request.stopped_by
-    outcome = "SUPERSEDED" if gate is None else "REJECTED"
-    ended = end_run(stores, request.run_id, outcome, why_rejected(gate, stores), version=request.version)
+    outcome, message = "SUPERSEDED" if gate is None else "REJECTED", why_rejected(gate, stores)
+    if gate is not None and takes_the_seat(request, message, stores):
+        outcome = "SHADOWED"
+        message += f" {request.version} is the shadow now: what is missing is evidence, and its live record is some."
+    ended = end_run(stores, request.run_id, outcome, message, version=request.version)
     if request.version is not None:
         stores.analytics.record_model(
             request.version,
@@ -74,6 +79,7 @@ def reject(request: RejectRequest, stores: Stores) -> OutcomeResult:
                 "stopped_by": gate.gate if gate else None,
                 "artefact": KEPT,
                 "model_uri": stores.models.uri(request.version),
+                "holdout_predictions_uri": request.holdout_predictions_uri,
                 "judged_at": now(),
             },
         )
@@ -141,11 +147,38 @@ def end_run(
     """Record how a run ended without moving the champion, then report and announce it. The first end stands."""
     values = {"outcome": outcome, "message": message, "champion": stores.registry.champion(), **facts}
     if stores.analytics.close_run(run_id, values):
-        if outcome in ("REJECTED", "SUPERSEDED"):
+        if outcome in ("REJECTED", "SHADOWED", "SUPERSEDED"):
             count(Metric.REJECTIONS)
         elif outcome == "FAILED":
             count(Metric.FAILURES)
     return conclude(stores, run_id, quietly=quietly)
+
+
+def takes_the_seat(request: RejectRequest, reason: str, stores: Stores) -> bool:
+    """Make a candidate the shadow if only evidence is missing, and nobody sits there; say whether it is."""
+    run = stores.analytics.run(request.run_id) or {}
+    if request.version is None or request.holdout_predictions_uri is None or run.get("workflow") != TUNING:
+        return False
+    if run.get("outcome", "SHADOWED") != "SHADOWED" or not lacks_evidence_only(request.run_id, stores):
+        return False
+    values = {
+        "reason": reason,
+        "predictions_uris": list(request.predictions_uris),
+        "holdout_predictions_uri": request.holdout_predictions_uri,
+    }
+    return stores.shadow.take(request.version, request.run_id, values)
+
+
+def lacks_evidence_only(run_id: str, stores: Stores) -> bool:
+    """Say whether no gate of a run missed a threshold, and at least one has too little evidence.
+
+    The deployment gate repeats what the others said; of its own checks, being worse than the champion is a threshold.
+    """
+    gates = stores.analytics.gates(run_id)
+    judged = [gates[name]["verdict"] for name in PROMOTION_GATES if name in gates and name != "deployment"]
+    own = [gate_record(gates["deployment"])] if "deployment" in gates else []
+    missed = [one for gate in own for one in gate.checks if not one.passed and not one.metric.endswith("_gate")]
+    return len(own) == 1 and not missed and "FAIL" not in judged and "INSUFFICIENT_EVIDENCE" in judged
 
 
 def ended_before(stores: Stores, run_id: str, *outcomes: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from lambdas.advanced_model_tuning_service.alarming import alarm
 from lambdas.advanced_model_tuning_service.ending import fail, promote, reject, roll_back
 from lambdas.advanced_model_tuning_service.planning import plan, start
 from lambdas.advanced_model_tuning_service.retiring import retire
@@ -18,4 +19,4 @@ def as_start(event: dict[str, Any]) -> dict[str, Any]:
     return {"action": "start", "request": request.model_dump(mode="json", exclude_unset=True)}
 
 
-handler = engine_handler(start, plan, promote, reject, roll_back, retire, fail, without_action=as_start)
+handler = engine_handler(start, plan, promote, reject, roll_back, retire, alarm, fail, without_action=as_start)

@@ -1,107 +1,148 @@
-"""How recommendations that were really issued have done, measured like a backtest."""
+"""How deployed models do: live numbers of all that was published, of the champion, of the shadow; drift; the gate."""
 
 from __future__ import annotations
 
-import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from lambdas.core.backtest.bootstrap import resampled_sums, upper_bound, widening
-from lambdas.core.backtest.evidence import BOOTSTRAP_SEED, MIN_BLOCKS
-from lambdas.core.backtest.hits import hits_by_date, volatility_groups
-from lambdas.core.labels import compute_outcomes, eligible, execution_prices, trade_prices
-from lambdas.core.market_data.panel import MarketDataset
-from lambdas.core.settings import ModelSettings
+from lambdas.adapters.datasets import FEATURES
+from lambdas.contracts.backtesting import LiveSession, SettleRequest
+from lambdas.contracts.metrics import Metric
+from lambdas.core.features import read_features
+from lambdas.core.labels import eligible
+from lambdas.core.live.drift import measure_drift
+from lambdas.core.live.gate import judge_live
+from lambdas.core.live.performance import Issued, live_performance
+from lambdas.core.live.values import Drift, LivePerformance
+from lambdas.core.market_data.panel import FloatArray, MarketDataset
+from lambdas.core.values import GateRecord
+from lambdas.runtime.market import load_predictions
+from lambdas.runtime.observability import measure
+from lambdas.runtime.stores import Stores
+
+PUBLISHED = "published"
+"""Track of all that was published, whichever model was champion: what users got."""
 
 
 @dataclass(frozen=True)
-class LiveSkill:
-    """Hit rate of matured live recommendations, what no skill would have scored, and the bound of the difference."""
+class Live:
+    """The live record of a day."""
 
-    n_matured: int
-    hit_rate: float | None
-    base_rate: float | None
-    skill_upper: float | None
+    published: LivePerformance
+    champion: LivePerformance
+    drift: Drift | None
+    gate: GateRecord
+
+    def numbers(self) -> dict[str, float | None]:
+        """Return what the live gate compared, by the names of the step's result."""
+        numbers: dict[str, float | None] = dict.fromkeys(
+            ("live_hit_rate", "live_base_rate", "live_skill_upper", "live_max_drawdown", "drifted_share", "score_psi")
+        )
+        if self.champion.windows:
+            whole = self.champion.windows[0]
+            numbers |= {"live_hit_rate": whole.hit_rate, "live_base_rate": whole.base_rate}
+            numbers |= {"live_skill_upper": whole.skill_upper, "live_max_drawdown": whole.max_drawdown}
+        if self.drift is not None:
+            numbers |= {"drifted_share": self.drift.drifted_share, "score_psi": self.drift.score_psi}
+        return numbers
 
 
-def live_skill(dataset: MarketDataset, issued: Mapping[dt.date, Sequence[str]], settings: ModelSettings) -> LiveSkill:
-    """Measure issued recommendations, whose outcome stands in the data, against all eligible symbols of their dates.
+def assess(request: SettleRequest, dataset: MarketDataset, stores: Stores) -> Live:
+    """Measure the live record of the system and of its models, and judge the champion by its own."""
+    sessions = stores.analytics.live_sessions().sessions
+    day = dataset.sessions[-1].date().isoformat()
+    champions = [one for one in sessions if one.role == "champion"]
+    published = measured(champions, dataset, stores)
+    of_champion = measured([one for one in champions if one.version == request.version], dataset, stores)
+    drift = drift_of(request, dataset, champions, stores)
+    gate = judge_live(of_champion, drift, stores.settings)
+    stores.analytics.record_performance(day, PUBLISHED, stored(published, request, None, None))
+    if request.version is not None:
+        stores.analytics.record_performance(day, request.version, stored(of_champion, request, drift, gate))
+    if request.shadow is not None:
+        of_shadow = [one for one in sessions if one.role == "shadow" and one.version == request.shadow]
+        record = stored(measured(of_shadow, dataset, stores), request, None, None)
+        stores.analytics.record_performance(day, request.shadow, record)
+    return Live(published, of_champion, drift, gate)
 
-    Parameters
-    ----------
-    dataset : MarketDataset
-    issued : mapping of decision session to symbols
-        Sessions and symbols that are not in the data set are left out.
-    settings : ModelSettings
 
-    Returns
-    -------
-    LiveSkill
-        The bound is one-sided, by the stationary bootstrap over sessions from the first issued one to the last that
-        matured (definitions, section 7); None where they are fewer than two blocks.
-    """
-    recommended = np.zeros(dataset.prices.shape, dtype=np.bool_)
-    columns = {symbol: column for column, symbol in enumerate(dataset.prices.symbols)}
-    for day, symbols in issued.items():
-        row = row_of(dataset, day)
-        if row is not None:
-            recommended[row, [columns[symbol] for symbol in symbols if symbol in columns]] = True
-    outcomes = compute_outcomes(dataset, settings.portfolio)
-    rows = np.flatnonzero(recommended.any(axis=1) & outcomes.matured)
-    if not len(rows):
-        return LiveSkill(0, None, None, None)
-    first, last = int(rows[0]), int(rows[-1])
-    span = slice(first, last + 1)
-    allowed = eligible(dataset, settings.portfolio.min_history_sessions)
-    hit = outcomes.absolute_hit if settings.gates.hit_definition == "absolute" else outcomes.relative_hit
-    hits = hits_by_date(
-        hit[span], recommended[span], allowed[span], volatility_groups(dataset.prices, allowed, first, last)
+def measured(sessions: Iterable[LiveSession], dataset: MarketDataset, stores: Stores) -> LivePerformance:
+    """Measure some live sessions; of two champions on one session, the day of a promotion, the first stands."""
+    by_day: dict[Any, LiveSession] = {}
+    for session in sorted(sessions, key=lambda one: (one.decision_session, one.published_at)):
+        by_day.setdefault(session.decision_session, session)
+    issued = [Issued(one.decision_session, one.symbols, one.probability) for one in by_day.values()]
+    return live_performance(dataset, issued, stores.settings)
+
+
+def drift_of(
+    request: SettleRequest, dataset: MarketDataset, champions: list[LiveSession], stores: Stores
+) -> Drift | None:
+    """Compare the champion's inputs and scores with those it was fitted and judged on."""
+    if request.version is None:
+        return None
+    manifest = stores.models.manifest(request.version)
+    features = read_features(stores.datasets.folder(request.dataset_uri) / FEATURES)
+    newest = sorted((one for one in champions if one.version == request.version), key=lambda one: one.decision_session)[
+        -stores.settings.live.drift_sessions :
+    ]
+    holdout = (stores.analytics.model(request.version) or {}).get("holdout_predictions_uri")
+    return measure_drift(
+        features,
+        eligible(dataset, stores.settings.portfolio.min_history_sessions),
+        manifest["feature_names"],
+        (pd.Timestamp(manifest["train_first"]), pd.Timestamp(manifest["train_last"])),
+        scores_at([holdout] if holdout else [], stores),
+        scores_at([one.predictions_uri for one in newest], stores),
+        stores.settings.live,
     )
-    upper = None
-    if last - first + 1 >= MIN_BLOCKS * settings.portfolio.horizon:
-        columns_to_resample = np.column_stack([hits.hits, hits.n_matured, hits.base, hits.n_compared])
-        draws = settings.evidence.bootstrap_draws
-        sums = resampled_sums(columns_to_resample, settings.portfolio.horizon, draws, BOOTSTRAP_SEED)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            skill = sums[:, 0] / sums[:, 1] - sums[:, 2] / sums[:, 3]
-        horizon, confidence = settings.portfolio.horizon, settings.evidence.confidence
-        upper = upper_bound(skill, confidence, hits.skill, widening(last - first + 1, horizon, horizon, confidence))
-    return LiveSkill(int(hits.n_matured.sum()), hits.hit_rate, hits.base_rate, upper)
 
 
-def outcomes_of(
-    dataset: MarketDataset, row: int, symbols: Sequence[str], settings: ModelSettings
-) -> dict[str, dict[str, float | bool | None]]:
-    """Return entry, exit, returns and hits of recommendations of one matured session, by symbol.
+def scores_at(uris: list[str], stores: Stores) -> FloatArray:
+    """Return the probabilities of stored predictions; none where they have expired."""
+    found = [
+        load_predictions(stores, uri)["probability"].to_numpy(dtype=np.float64)
+        for uri in uris
+        if stores.predictions.facts(uri) is not None
+    ]
+    return np.concatenate(found) if found else np.empty(0)
 
-    A symbol that is not in the data set, or had no trade price at the entry, is left out: it stays open.
-    """
-    outcomes = compute_outcomes(dataset, settings.portfolio)
-    entry = trade_prices(dataset.prices)[row + 1]
-    leave = execution_prices(dataset.prices)[row + 1 + settings.portfolio.horizon]
-    settled = {}
-    for symbol in symbols:
-        column = dataset.prices.symbols.index(symbol) if symbol in dataset.prices.symbols else None
-        if column is None or not np.isfinite(outcomes.net[row, column]):
+
+def stored(
+    performance: LivePerformance, request: SettleRequest, drift: Drift | None, gate: GateRecord | None
+) -> dict[str, Any]:
+    """Return live numbers as they are stored."""
+    return {
+        "performance": performance.model_dump(mode="json"),
+        "drift": drift and drift.model_dump(mode="json"),
+        "gate": gate and gate.model_dump(mode="json"),
+        "run_id": request.run_id,
+        "champion": request.version,
+    }
+
+
+def emit(live: Live) -> None:
+    """Add the numbers of the day to the metrics."""
+    numbers = live.numbers()
+    measure(Metric.LIVE_HIT_RATE, numbers["live_hit_rate"])
+    measure(Metric.LIVE_BASE_RATE, numbers["live_base_rate"])
+    for window in live.published.windows:
+        if window.days is None:
             continue
-        benchmark = float(outcomes.benchmark[row])
-        relative = float(outcomes.relative_hit[row, column])
-        settled[symbol] = {
-            "entry_price": float(entry[column]),
-            "exit_price": float(leave[column]),
-            "gross_return": float(outcomes.gross[row, column]),
-            "net_return": float(outcomes.net[row, column]),
-            "benchmark_return": benchmark if np.isfinite(benchmark) else None,
-            "hit": bool(outcomes.absolute_hit[row, column]),
-            "relative_hit": bool(relative) if np.isfinite(relative) else None,
-        }
-    return settled
-
-
-def row_of(dataset: MarketDataset, day: dt.date) -> int | None:
-    """Return the row of a session, or None where the data set does not have it."""
-    row = int(dataset.sessions.get_indexer(pd.DatetimeIndex([pd.Timestamp(day)]))[0])
-    return None if row < 0 else row
+        for name, value in {
+            "LiveHitRate": window.hit_rate,
+            "LiveBaseRate": window.base_rate,
+            "LiveOutperformance": window.market_outperformance,
+            "LiveSharpeRatio": window.sharpe_ratio,
+            "LiveMaxDrawdown": window.max_drawdown,
+            "LiveCalibrationError": window.expected_calibration_error,
+        }.items():
+            measure(Metric(f"{name}{window.days}"), value)
+    if live.drift is not None:
+        measure(Metric.DRIFTED_FEATURES, live.drift.drifted_share)
+        measure(Metric.SCORE_PSI, live.drift.score_psi)
+        measure(Metric.INPUTS_OUTSIDE_TRAINING, live.drift.outside_share)

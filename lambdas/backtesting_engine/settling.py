@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import datetime as dt
-from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from lambdas.adapters.analytics import now
+from lambdas.adapters.errors import TransientStoreError
 from lambdas.adapters.recommendations import recommendation_id
-from lambdas.backtesting_engine.live import LiveSkill, live_skill, outcomes_of, row_of
-from lambdas.contracts.backtesting import SettleRequest, SettleResult
+from lambdas.backtesting_engine.live import assess, emit
+from lambdas.backtesting_engine.publishing import publish
+from lambdas.contracts.backtesting import Correction, LiveSession, SettledOutcome, SettleRequest, SettleResult
 from lambdas.contracts.metrics import Metric
-from lambdas.core.backtest.predictions import align_predictions
-from lambdas.core.backtest.recommendation import recommend
-from lambdas.core.gates import live_gate
-from lambdas.core.labels import eligible
-from lambdas.core.market_data.calendar import add_sessions, sessions_late
+from lambdas.core.live.settlement import Settlement, was_corrected
 from lambdas.core.market_data.panel import MarketDataset
-from lambdas.core.settings import ModelSettings
-from lambdas.runtime.market import load_dataset, load_predictions, load_quality
-from lambdas.runtime.observability import count, measure
+from lambdas.runtime.market import load_dataset
+from lambdas.runtime.observability import count, logger
 from lambdas.runtime.step import step
 from lambdas.runtime.stores import Stores
 
@@ -30,121 +24,163 @@ from lambdas.runtime.stores import Stores
 def settle(request: SettleRequest, stores: Stores) -> SettleResult:
     """Publish the champion's recommendations of the newest session, settle what has matured, measure live skill."""
     dataset = load_dataset(stores, request.dataset_uri)
-    n_published, explanation = publish(request, dataset, stores)
-    n_settled = settle_matured(request, dataset, stores)
-    ours = [item for item in stores.analytics.live_sessions() if item["version"] == request.version]
-    issued = {dt.date.fromisoformat(item["decision_session"]): item["symbols"] for item in ours}
-    live = live_skill(dataset, issued, stores.settings)
-    gate = live_gate(live.hit_rate, live.base_rate, live.skill_upper, stores.settings.gates)
-    stores.analytics.record_gate(request.run_id, gate, version=request.version)
+    published = publish(request, dataset, stores)
+    tally, unreadable = settle_matured(request, dataset, stores)
+    live = assess(request, dataset, stores)
+    stores.analytics.record_gate(request.run_id, live.gate, version=request.version)
+    sentences = [published.explanation, str(tally)]
+    if unreadable:
+        sentences.append(f"{len(unreadable)} live records cannot be read and were left alone: {unreadable[0]} …")
     stores.analytics.close_run(
         request.run_id,
         {
             "outcome": "ASSESSED",
-            "message": f"{explanation} Settled {n_settled}. {gate.reason}",
+            "message": " ".join([*sentences, live.gate.reason]),
             "champion": request.version,
             "version": request.version,
         },
     )
-    emit(live, n_published, n_settled)
+    emit(live)
+    count(Metric.RECOMMENDATIONS_PUBLISHED, published.n_published)
+    count(Metric.RECOMMENDATIONS_SETTLED, tally.settled)
+    count(Metric.OUTCOMES_CORRECTED, tally.corrected)
+    count(Metric.RECOMMENDATIONS_UNRESOLVED, tally.unresolved)
     return SettleResult(
-        n_published=n_published,
-        n_settled=n_settled,
-        live_hit_rate=live.hit_rate,
-        live_base_rate=live.base_rate,
-        live_skill_upper=live.skill_upper,
-        gate=gate,
+        n_published=published.n_published,
+        n_settled=tally.settled,
+        n_corrected=tally.corrected,
+        n_unresolved=tally.unresolved,
+        **live.numbers(),
+        gate=live.gate,
     )
 
 
-def publish(request: SettleRequest, dataset: MarketDataset, stores: Stores) -> tuple[int, str]:
-    """Publish the newest session once; say how many recommendations this run published, and why.
+@dataclass(frozen=True)
+class Tally:
+    """What a run did to recommendations of the champion and of those before it; the shadow's are not published."""
 
-    Nothing is published from late data: the entry that a recommendation names would lie in the past.
-    """
-    session = dataset.sessions[-1].date()
-    late = sessions_late(session, load_quality(stores, request.dataset_uri).as_of)
-    if late:
-        return 0, f"Nothing was published: the newest prices, of {session}, are {late} sessions late."
-    ranked = recommended_symbols(request, dataset, stores)
-    horizon = stores.settings.portfolio.horizon
-    dates = {
-        "decision_session": session.isoformat(),
-        "entry_session": add_sessions(session, 1).isoformat(),
-        "maturity_session": add_sessions(session, 1 + horizon).isoformat(),
-    }
-    issued = {**dates, "version": request.version, "run_id": request.run_id, "published_at": now()}
-    for rank, (symbol, probability) in enumerate(ranked, start=1):
-        values = {**issued, "rank": rank, "probability": probability}
-        stores.recommendations.publish(symbol, recommendation_id(session.isoformat(), request.version), values)
-    symbols = [symbol for symbol, _ in ranked]
-    stores.analytics.publish_session(
-        session.isoformat(), request.version, {**issued, "symbols": symbols, "settled": False}
-    )
-    published = stores.analytics.live_session(session.isoformat(), request.version)
-    if published["run_id"] != request.run_id:
-        return 0, f"The session of {session} was published before, by run {published['run_id']}."
-    return len(symbols), f"Published {len(symbols)} recommendations of the session of {session}."
+    settled: int = 0
+    corrected: int = 0
+    unresolved: int = 0
 
+    def __add__(self, other: Tally) -> Tally:
+        """Return the sum of both."""
+        return Tally(self.settled + other.settled, self.corrected + other.corrected, self.unresolved + other.unresolved)
 
-def recommended_symbols(request: SettleRequest, dataset: MarketDataset, stores: Stores) -> list[tuple[str, float]]:
-    """Return the recommended symbols of the newest session with their probability, the most probable first."""
-    predictions = load_predictions(stores, request.predictions_uri)
-    if predictions.empty:
-        return []
-    settings: ModelSettings = stores.settings
-    aligned = align_predictions(predictions, dataset)
-    allowed = eligible(dataset, settings.portfolio.min_history_sessions)
-    chosen = np.flatnonzero(recommend(aligned.probability, allowed, settings.recommendation)[-1])
-    probability = aligned.probability[-1]
-    ranked = sorted((-float(probability[column]), dataset.prices.symbols[column]) for column in chosen)
-    return [(symbol, -negative) for negative, symbol in ranked]
+    def __str__(self) -> str:
+        """Return one sentence, or two."""
+        more = [f"{self.corrected} corrected"] * bool(self.corrected)
+        more += [f"{self.unresolved} closed without an outcome"] * bool(self.unresolved)
+        return f"Settled {self.settled}{''.join(f', {one}' for one in more)}."
+
+    @classmethod
+    def of(cls, session: LiveSession, run_id: str) -> Tally:
+        """Count what a run did to a session, in this attempt or in an earlier one."""
+        if session.role == "shadow":
+            return cls()
+        return cls(
+            settled=sum(outcome.run_id == run_id for outcome in session.outcomes.values()),
+            corrected=sum(correction.run_id == run_id for correction in session.corrections),
+            unresolved=sum(reason.endswith(f"(run {run_id})") for reason in session.unresolved.values()),
+        )
 
 
-def settle_matured(request: SettleRequest, dataset: MarketDataset, stores: Stores) -> int:
-    """Write the outcome of every open recommendation of ours that has matured; say how many this run settled."""
-    horizon = stores.settings.portfolio.horizon
-    settled = 0
-    for item in stores.analytics.live_sessions():
-        if not item["settled"]:
-            row = row_of(dataset, dt.date.fromisoformat(item["decision_session"]))
-            if row is not None and row + 1 + horizon < len(dataset.sessions):
-                settled += settle_session(
-                    request, item, outcomes_of(dataset, row, item["symbols"], stores.settings), stores
+def settle_matured(request: SettleRequest, dataset: MarketDataset, stores: Stores) -> tuple[Tally, tuple[str, ...]]:
+    """Write the outcome of everything of ours that has matured, and what prices changed since; say what was done."""
+    settlement = Settlement.of(dataset, stores.settings.portfolio)
+    sessions, unreadable = stores.analytics.live_sessions()
+    tally = Tally()
+    for session in sessions:
+        since = settlement.sessions_since_maturity(session.decision_session)
+        if since is not None and since >= 0:
+            settled = settled_session(session, settlement, request.run_id)
+            if settled != session:
+                write_session(session, settled, settlement, request.run_id, stores)
+            session = settled
+        tally += Tally.of(session, request.run_id)
+    if unreadable:
+        logger.warning("live records cannot be read", extra={"keys": list(unreadable)})
+    return tally, unreadable
+
+
+def settled_session(session: LiveSession, settlement: Settlement, run_id: str) -> LiveSession:
+    """Return a matured session with every outcome that the data set knows, corrected where prices were."""
+    outcomes, corrections = dict(session.outcomes), list(session.corrections)
+    unresolved, still_open = dict(session.unresolved), []
+    for symbol in session.symbols:
+        outcome = settlement.outcome(session.decision_session, symbol)
+        known = outcomes.get(symbol)
+        if outcome is None:
+            if symbol in session.open:
+                reason = settlement.unresolved(session.decision_session, symbol)
+                if reason is None:
+                    still_open.append(symbol)
+                else:
+                    unresolved[symbol] = f"{reason} (run {run_id})"
+        elif symbol in session.open:
+            outcomes[symbol] = _settled(outcome, run_id)
+        elif known is not None and was_corrected(known.model_dump(), outcome):
+            found = _settled(outcome, known.run_id)
+            outcomes[symbol] = found
+            corrections.append(
+                Correction(
+                    symbol=symbol,
+                    run_id=run_id,
+                    net_return_before=known.net_return,
+                    net_return=found.net_return,
+                    hit_before=known.hit,
+                    hit=found.hit,
                 )
-        elif item["settled_by"] == request.run_id:  # by an earlier attempt of this step
-            settled += item["n_settled"]
-    return settled
-
-
-def settle_session(
-    request: SettleRequest, item: dict[str, Any], outcomes: dict[str, dict[str, Any]], stores: Stores
-) -> int:
-    """Write the outcomes of one published session; symbols without one stay open and are named in its record."""
-    identity = recommendation_id(item["decision_session"], item["version"])
-    for symbol, outcome in outcomes.items():
-        stores.recommendations.settle(symbol, identity, {**outcome, "settled_by": request.run_id, "settled_at": now()})
-    stores.analytics.settle_session(
-        item["SK"],
-        {
-            "settled_by": request.run_id,
-            "settled_at": now(),
-            "n_settled": len(outcomes),
-            "n_hits": sum(outcome["hit"] for outcome in outcomes.values()),
-            "not_settled": missing(item["symbols"], outcomes),
-        },
+            )
+    return session.model_copy(
+        update={
+            "outcomes": outcomes,
+            "corrections": tuple(corrections),
+            "unresolved": unresolved,
+            "open": tuple(still_open),
+        }
     )
-    return len(outcomes)
 
 
-def missing(symbols: Sequence[str], outcomes: dict[str, dict[str, Any]]) -> list[str]:
-    """Return the symbols that were recommended and have no outcome in the data."""
-    return [symbol for symbol in symbols if symbol not in outcomes]
+def write_session(before: LiveSession, after: LiveSession, settlement: Settlement, run_id: str, stores: Stores) -> None:
+    """Write what changed, the recommendations first: a crash between the two finds them settled, which is no change.
+
+    Raises
+    ------
+    TransientStoreError
+        If another run wrote the session meanwhile.
+    """
+    if after.role == "champion":
+        _write_recommendations(before, after, settlement, run_id, stores)
+    if not stores.analytics.update_session(after):
+        raise TransientStoreError(
+            f"The live record of {after.decision_session} was written by another run meanwhile. The step is retried."
+        )
 
 
-def emit(live: LiveSkill, n_published: int, n_settled: int) -> None:
-    """Add the numbers of the day to the metrics."""
-    measure(Metric.LIVE_HIT_RATE, live.hit_rate)
-    measure(Metric.LIVE_BASE_RATE, live.base_rate)
-    count(Metric.RECOMMENDATIONS_PUBLISHED, n_published)
-    count(Metric.RECOMMENDATIONS_SETTLED, n_settled)
+def _write_recommendations(
+    before: LiveSession, after: LiveSession, settlement: Settlement, run_id: str, stores: Stores
+) -> None:
+    identity = recommendation_id(after.decision_session.isoformat(), after.version)
+    table = stores.recommendations
+    for symbol in before.open:
+        if symbol in after.outcomes:
+            outcome = settlement.outcome(after.decision_session, symbol) or {}
+            table.settle(symbol, identity, {**outcome, "settled_by": run_id, "settled_at": now()})
+        elif symbol in after.unresolved:
+            table.close(
+                symbol, identity, {"reason": after.unresolved[symbol], "settled_by": run_id, "settled_at": now()}
+            )
+    for correction in after.corrections[len(before.corrections) :]:
+        outcome = settlement.outcome(after.decision_session, correction.symbol) or {}
+        noted: dict[str, Any] = {
+            "corrected_by": run_id,
+            "corrected_at": now(),
+            "net_return_before": correction.net_return_before,
+            "hit_before": correction.hit_before,
+        }
+        table.correct(correction.symbol, identity, {**outcome, **noted})
+
+
+def _settled(outcome: dict[str, Any], run_id: str) -> SettledOutcome:
+    return SettledOutcome(net_return=outcome["net_return"], hit=outcome["hit"], run_id=run_id)

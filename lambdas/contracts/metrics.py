@@ -29,6 +29,30 @@ class Metric(StrEnum):
     HIT_RATE_TARGET_DISTANCE = "HitRateTargetDistance"  # backtesting-engine, hit rate less target
     LIVE_HIT_RATE = "LiveHitRate"  # backtesting-engine
     LIVE_BASE_RATE = "LiveBaseRate"  # backtesting-engine
+    # Of all that was published, by window in days; backtesting-engine, daily.
+    LIVE_HIT_RATE_30 = "LiveHitRate30"
+    LIVE_HIT_RATE_90 = "LiveHitRate90"
+    LIVE_HIT_RATE_365 = "LiveHitRate365"
+    LIVE_BASE_RATE_30 = "LiveBaseRate30"
+    LIVE_BASE_RATE_90 = "LiveBaseRate90"
+    LIVE_BASE_RATE_365 = "LiveBaseRate365"
+    LIVE_OUTPERFORMANCE_30 = "LiveOutperformance30"
+    LIVE_OUTPERFORMANCE_90 = "LiveOutperformance90"
+    LIVE_OUTPERFORMANCE_365 = "LiveOutperformance365"
+    LIVE_SHARPE_RATIO_30 = "LiveSharpeRatio30"
+    LIVE_SHARPE_RATIO_90 = "LiveSharpeRatio90"
+    LIVE_SHARPE_RATIO_365 = "LiveSharpeRatio365"
+    LIVE_MAX_DRAWDOWN_30 = "LiveMaxDrawdown30"
+    LIVE_MAX_DRAWDOWN_90 = "LiveMaxDrawdown90"
+    LIVE_MAX_DRAWDOWN_365 = "LiveMaxDrawdown365"
+    LIVE_CALIBRATION_ERROR_30 = "LiveCalibrationError30"
+    LIVE_CALIBRATION_ERROR_90 = "LiveCalibrationError90"
+    LIVE_CALIBRATION_ERROR_365 = "LiveCalibrationError365"
+    DRIFTED_FEATURES = "DriftedFeatures"  # backtesting-engine, share of the champion's inputs
+    SCORE_PSI = "ScorePsi"  # backtesting-engine
+    INPUTS_OUTSIDE_TRAINING = "InputsOutsideTraining"  # backtesting-engine, share
+    OUTCOMES_CORRECTED = "OutcomesCorrected"  # backtesting-engine, count
+    RECOMMENDATIONS_UNRESOLVED = "RecommendationsUnresolved"  # backtesting-engine, count
     RECOMMENDATIONS_PUBLISHED = "RecommendationsPublished"  # backtesting-engine, count
     RECOMMENDATIONS_SETTLED = "RecommendationsSettled"  # backtesting-engine, count
 

@@ -115,6 +115,8 @@ class PromoteRequest(Contract):
     run_id: RunId
     version: ModelVersion
     expected_champion: ModelVersion | None
+    judged: Literal["candidate", "shadow"] = Field(default="candidate", description="Which gates of the run are meant.")
+    holdout_predictions_uri: S3Uri | None = Field(default=None, description="What live scores are compared with.")
 
 
 class RejectRequest(Contract):
@@ -124,6 +126,8 @@ class RejectRequest(Contract):
     run_id: RunId
     version: ModelVersion | None = None
     stopped_by: GateRecord | None = Field(default=None, description="None: superseded by another promotion.")
+    predictions_uris: tuple[S3Uri, ...] = Field(default=(), description="Walk-forward folds of the candidate's run.")
+    holdout_predictions_uri: S3Uri | None = None
 
 
 class RollBackRequest(Contract):
@@ -134,6 +138,23 @@ class RollBackRequest(Contract):
     version: ModelVersion
     reason: str
     requested_by: str = ""
+
+
+class AlarmRequest(Contract):
+    """Announce that the live gate failed, unless that was done less than a week ago."""
+
+    action: Literal["alarm"]
+    run_id: RunId
+    version: ModelVersion
+    gate: GateRecord
+    started_at: dt.datetime
+
+
+class AlarmResult(Contract):
+    """Whether a tuning run shall be started: at most one a week by this route."""
+
+    start_tuning: bool
+    message: str
 
 
 class RetireRequest(Contract):

@@ -107,6 +107,16 @@ class GateSettings(Settings):
     require_target: bool = False
 
 
+class LiveSettings(Settings):
+    """When a champion that is deployed has to be retuned (definitions, section 11)."""
+
+    max_drawdown: Fraction = Field(default=0.15, description="Of its live record. A champion that falls as far fails.")
+    psi_limit: float = Field(default=0.25, gt=0.0, description="A feature with a larger index has drifted.")
+    drifted_features: Fraction = Field(default=0.5, description="Share of its features that may have drifted.")
+    score_psi: float = Field(default=1.0, gt=0.0, description="Of its probabilities, against those of its holdout.")
+    drift_sessions: int = Field(default=21, ge=5, le=252, description="Newest sessions that are compared.")
+
+
 class ModelSettings(Settings):
     """The effective settings of one run: what, with the data and the code, decides every number."""
 
@@ -116,6 +126,7 @@ class ModelSettings(Settings):
     tuning: TuningSettings = TuningSettings()
     evidence: EvidenceSettings = EvidenceSettings()
     gates: GateSettings = GateSettings()
+    live: LiveSettings = LiveSettings()
 
 
 def settings_hash(settings: BaseModel) -> str:

@@ -22,10 +22,16 @@ REQUESTS: dict[tuple[str, str], type[Contract]] = {
             tuning_run.RejectRequest,
             tuning_run.RollBackRequest,
             tuning_run.RetireRequest,
+            tuning_run.AlarmRequest,
             tuning_run.FailRequest,
         ),
         "fundamental-data-enrichment": (enrichment.CollectRequest, enrichment.BuildRequest),
-        "backtesting-engine": (backtesting.PlanFoldsRequest, backtesting.EvaluateRequest, backtesting.SettleRequest),
+        "backtesting-engine": (
+            backtesting.PlanFoldsRequest,
+            backtesting.EvaluateRequest,
+            backtesting.CalendarRequest,
+            backtesting.SettleRequest,
+        ),
         "ensemble-model-engine": (
             ensemble.TuneRequest,
             ensemble.FitFoldRequest,
@@ -127,6 +133,8 @@ def good_answers() -> dict[str, Any]:
         "recommend": ensemble.RecommendResult(
             predictions_uri="s3://performance/predictions/today.parquet", session=DAY, n_predictions=3
         ),
+        "calendar": backtesting.CalendarResult(open=True, message="2026-11-23 is a day to assess."),
+        "alarm": tuning_run.AlarmResult(start_tuning=True, message="The live gate fails."),
         "settle": backtesting.SettleResult(
             n_published=5,
             n_settled=2,
@@ -158,7 +166,6 @@ class Engines:
         self.answers = good_answers()
         self.raises: dict[str, StateError] = {}
         self.events: list[tuple[str, Contract]] = []
-        self.published: list[dict[str, Any]] = []
         self.started: list[dict[str, Any]] = []
 
     def __call__(self, name: str, state: dict[str, Any], arguments: dict[str, Any]) -> Any:
@@ -167,8 +174,6 @@ class Engines:
         match state["Resource"].rsplit(":::", 1)[-1]:
             case "lambda:invoke":
                 return {"Payload": self._invoke(arguments["FunctionName"], arguments["Payload"]), "StatusCode": 200}
-            case "sns:publish":
-                self.published.append(arguments)
             case "states:startExecution":
                 self.started.append(arguments)
             case other:

@@ -289,6 +289,8 @@ def prepared_to_reach(sentence: str, machine: str) -> Engines:
             plan |= {"kind": "rollback", "rollback_to": CHAMPION}
         case "Publish nothing today":
             engines.answers["build"]["symbol_coverage"] = 0.1
+        case "Score newest session with the shadow":
+            plan["shadow"] = CANDIDATE
         case "Announce failing live gate" | "Start tuning":
             engines.answers["settle"]["gate"]["verdict"] = "FAIL"
         case _:
@@ -327,7 +329,7 @@ def test_the_daily_assessment_publishes(daily: dict[str, Any], engines: Engines)
     assert engines.event("recommend").version == CHAMPION
     assert engines.event("settle").predictions_uri == engines.answers["recommend"]["predictions_uri"]
     assert engines.started == []
-    assert engines.published == []
+    assert not engines.all("alarm")
 
 
 def test_a_failing_live_gate_announces_itself_and_starts_tuning(daily: dict[str, Any], engines: Engines) -> None:
@@ -335,11 +337,58 @@ def test_a_failing_live_gate_announces_itself_and_starts_tuning(daily: dict[str,
     engines.answers["settle"]["gate"] |= {"verdict": "FAIL", "reason": "x" * 1000}
     done = run(daily, engines)
     assert OutcomeResult.model_validate(done.output).outcome == "ASSESSED"
-    (announced,), (started,) = engines.published, engines.started
-    assert CHAMPION in announced["Message"]
+    (started,) = engines.started
+    assert (engines.event("alarm").version, engines.event("alarm").gate.verdict) == (CHAMPION, "FAIL")
     request = TuningRequest.model_validate(started["Input"])
     assert (request.data, request.reason[:25]) == ("yahoo", "The live gate failed: xxx")
     assert started["Name"] == f"live-gate-{EXECUTION_NAME}"
+
+
+def test_a_live_gate_that_was_announced_this_week_starts_nothing(daily: dict[str, Any], engines: Engines) -> None:
+    engines.answers["advanced-model-tuning-service.plan"]["kind"] = "assess"
+    engines.answers["settle"]["gate"]["verdict"] = "FAIL"
+    engines.answers["alarm"]["start_tuning"] = False
+    assert run(daily, engines).path[-1] == "Assessment done"
+    assert engines.started == []
+
+
+def test_on_a_holiday_nothing_is_collected(daily: dict[str, Any], engines: Engines) -> None:
+    engines.answers["advanced-model-tuning-service.plan"]["kind"] = "assess"
+    engines.answers["calendar"] = {"open": False, "message": "The exchange is closed on 2026-11-26."}
+    done = run(daily, engines)
+    assert done.output["message"] == "The exchange is closed on 2026-11-26."
+    assert OutcomeResult.model_validate(done.output).outcome == "NOTHING"
+    assert [action for action, _ in engines.events] == ["plan", "calendar"]
+
+
+SHADOW = "v20261115-aaaaaaaaaaaa"
+
+
+@pytest.mark.parametrize("champion", [CHAMPION, None])
+def test_the_shadow_is_scored_beside_the_champion_or_without_one(
+    daily: dict[str, Any], engines: Engines, champion: str | None
+) -> None:
+    plan = engines.answers["advanced-model-tuning-service.plan"]
+    plan |= {"kind": "assess", "champion": champion, "shadow": SHADOW}
+    assert run(daily, engines).path[-1] == "Assessment done"
+    assert [event.version for event in engines.all("recommend")] == [*([champion] if champion else []), SHADOW]
+    settled, uri = engines.event("settle"), engines.answers["recommend"]["predictions_uri"]
+    assert (settled.version, settled.predictions_uri) == (champion, uri if champion else None)
+    assert (settled.shadow, settled.shadow_predictions_uri) == (SHADOW, uri)
+
+
+def test_without_a_shadow_only_the_champion_is_scored(daily: dict[str, Any], engines: Engines) -> None:
+    engines.answers["advanced-model-tuning-service.plan"] |= {"kind": "assess", "shadow": None}
+    run(daily, engines)
+    assert (engines.event("settle").shadow, engines.event("settle").shadow_predictions_uri) == (None, None)
+
+
+def test_a_rejected_candidate_is_named_with_what_it_was_judged_on(tuning: dict[str, Any], engines: Engines) -> None:
+    engines.answers["validate"]["active_return_lower"] = -0.1
+    run(tuning, engines)
+    rejected = engines.event("reject")
+    assert rejected.holdout_predictions_uri == engines.answers["fit_candidate"]["predictions_uri"]
+    assert [uri[-9:] for uri in rejected.predictions_uris] == ["0.parquet", "1.parquet", "2.parquet"]
 
 
 def test_too_few_live_outcomes_start_nothing(daily: dict[str, Any], engines: Engines) -> None:
@@ -349,11 +398,8 @@ def test_too_few_live_outcomes_start_nothing(daily: dict[str, Any], engines: Eng
     assert engines.started == []
 
 
-@pytest.mark.parametrize(("kind", "champion"), [("nothing", None), ("assess", None)])
-def test_without_a_champion_nothing_is_recommended(
-    daily: dict[str, Any], engines: Engines, kind: str, champion: None
-) -> None:
-    engines.answers["advanced-model-tuning-service.plan"] |= {"kind": kind, "champion": champion}
+def test_without_a_champion_nothing_is_recommended(daily: dict[str, Any], engines: Engines) -> None:
+    engines.answers["advanced-model-tuning-service.plan"] |= {"kind": "nothing", "champion": None}
     done = run(daily, engines)
     assert OutcomeResult.model_validate(done.output).outcome == "NOTHING"
     assert not engines.all("recommend")

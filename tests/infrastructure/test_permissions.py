@@ -44,6 +44,7 @@ OBJECTS = {
         "Performance/tuning/*": READ,
         "Performance/predictions/*": READ,
         "Performance/reports/*": WRITE,
+        "Artefacts/models/*": READ,
     },
     "Validation": {
         "Datasets/datasets/*": READ,
@@ -73,7 +74,7 @@ PACKAGES = {
 }
 PARTITIONS = {
     "Enrichment": ["RUN#*"],
-    "Backtesting": ["RUN#*", "LEDGER", "LIVE"],
+    "Backtesting": ["RUN#*", "LEDGER", "CHAMPION", "LIVE", "PERFORMANCE", "MODEL", "SHADOW"],
     "Validation": ["RUN#*"],
 }
 

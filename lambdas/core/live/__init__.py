@@ -1,0 +1,1 @@
+"""How a deployed model really does: outcomes of what it published, live performance, drift, and the live gate."""
