@@ -37,15 +37,18 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--trials", type=int, default=4, help="configurations a learner and search")
     parser.add_argument(
-        "--window-days", type=int, default=90, help="length of a window: every model is refitted so often"
+        "--window-days", type=int, default=183, help="length of a window: every model is refitted so often"
     )
-    parser.add_argument("--stride", type=int, default=10, help="fit on every n-th session")
+    parser.add_argument("--stride", type=int, default=15, help="fit on every n-th session")
     parser.add_argument("--trained-on", nargs="*", choices=("members", "all"), default=["members"])
     parser.add_argument("--no-ablation", action="store_true")
     parser.add_argument(
         "--minutes", type=float, default=None, help="begin no fold that would not end in so many minutes"
     )
     parser.add_argument("--speed", nargs="*", choices=SPEED, default=[], help="measure these too")
+    parser.add_argument(
+        "--fold-trials", type=int, default=20, help="configurations a learner of the fold that is timed"
+    )
     parser.add_argument("--only-speed", action="store_true", help="measure --speed alone and keep the other results")
     parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--page", type=Path, default=PAGE)
@@ -59,7 +62,7 @@ def main(arguments: list[str] | None = None) -> None:
             found |= measure(options)
             _write(found, options.results)
         for name in options.speed:
-            found[name] = _speed(name, options.data)
+            found[name] = _speed(name, options.data, options.fold_trials)
             _write(found, options.results)
     for name, text in tables.sections(found).items():
         replace_between_markers(options.page, name, text)
@@ -93,12 +96,12 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     return document
 
 
-def _speed(name: str, data: Path) -> dict[str, Any]:
+def _speed(name: str, data: Path, fold_trials: int) -> dict[str, Any]:
     from benchmarks.models import fold, handler_import, scikit
 
     print(f"measuring {name}", file=sys.stderr, flush=True)
     if name == "fold":
-        return fold.measure()
+        return fold.measure(n_trials=fold_trials)
     return scikit.measure(data) if name == "scikit" else handler_import.measure()
 
 

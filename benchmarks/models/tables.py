@@ -293,7 +293,7 @@ def fold_table(found: Found) -> str:
             f"{part['wall']:.0f}",
             f"{part['peak_mb']:,.0f}",
             part.get("limit", ""),
-            {True: "yes", False: "**no**", None: ""}[part.get("holds")],
+            {True: "yes", False: "**no**", None: "not told here" if "limit" in part else ""}[part.get("holds")],
         ]
         for part in found["parts"]
     ]
