@@ -15,7 +15,7 @@ from typing import Any
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy: every peer has one thread, so do we
 
 from benchmarks.controls.tables import markdown_table, replace_between_markers
-from benchmarks.speed import bar_by_bar, import_time, overfitting, tranches, tuning_objective
+from benchmarks.speed import bar_by_bar, feature_build, import_time, overfitting, tranches, tuning_objective
 from benchmarks.speed.measuring import ROOT, in_process
 
 RESULTS = ROOT / "benchmarks" / "results" / "speed.json"
@@ -40,18 +40,18 @@ def main() -> None:
         "tuning_objective": tuning_objective.measure,
         "evidence_stage": lambda: in_process(sys.executable, ["-m", "benchmarks.speed.evidence_stage"]),
         "overfitting": overfitting.measure,
+        "feature_build": feature_build.measure,
     }
     asked = [name for name in sys.argv[1:] if name != "--render"]
     if unknown := set(asked) - set(parts):
         sys.exit(f"no such part: {', '.join(sorted(unknown))}; the parts are {', '.join(parts)}")
-    if sys.argv[1:]:
-        results = json.loads(RESULTS.read_text(encoding="utf-8"))
-    else:
-        results, asked = {"machine": machine()}, list(parts)
-    for name in asked:
+    everything = not sys.argv[1:]
+    measured: dict[str, Any] = {"machine": machine()} if everything else {}
+    for name in parts if everything else asked:
         print(f"measuring {name.replace('_', ' ')}", file=sys.stderr)
-        results[name] = parts[name]()
-    if asked:
+        measured[name] = parts[name]()
+    results = measured if everything else json.loads(RESULTS.read_text(encoding="utf-8")) | measured
+    if measured:
         RESULTS.parent.mkdir(parents=True, exist_ok=True)
         RESULTS.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     for name, text in sections(results).items():
@@ -122,6 +122,7 @@ def sections(results: dict[str, Any]) -> dict[str, str]:
         + f"\n\nvectorbt's first call, which compiles, is not compared: {peer['orders_given']['first']:.1f} s with "
         "what it keeps on disk.",
         "bar-by-bar": bar_by_bar_section(results["bar_by_bar"]),
+        "feature-build": feature_build.section(results["feature_build"]),
         "overfitting": f"{pbo['n_combinations']:,} combinations; largest distance of a logit: "
         f"{pbo['distance']:.1e}.\n\n"
         + markdown_table(
