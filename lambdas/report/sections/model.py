@@ -143,11 +143,11 @@ def recommendations(report: RunReport) -> Section:
         ]
         if voices:
             spoke = [f"{v.feature.replace('_', ' ')} {points(v.effect)}" for v in voices.get(one.symbol, ())]
-            row.append(text(", ".join(spoke) or "nothing stands out"))
+            row.insert(2, text(", ".join(spoke) or "nothing stands out"))
         rows.append(row)
     blocks: list[Block] = []
     if voices:
-        heads.append(Column("What spoke", number=False, hint="Features that moved its probability most"))
+        heads.insert(2, Column("What spoke", number=False, hint="Features that moved its probability most"))
     table = Table(
         f"{len(rows)} symbols",
         heads,
