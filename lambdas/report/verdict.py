@@ -39,7 +39,7 @@ class CheckView:
     asked: str
     base_rate: str
     passed: bool
-    known: bool
+    tone: Tone
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ def _check(check: GateCheck, base_rate: float | None) -> CheckView:
         asked=wanted.replace("lower ", "lower bound ").replace("upper ", "upper bound "),
         base_rate=known(base_rate, metric.write, "") if check.metric == "hit_rate" else "",
         passed=check.passed,
-        known=check.value is not None,
+        tone="good" if check.passed else "open" if check.kind == "evidence" else "bad",
     )
 
 

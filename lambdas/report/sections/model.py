@@ -36,7 +36,8 @@ def importance(report: RunReport) -> Section:
     if found.by_family:
         blocks.append(importance_figure("families", "By family", found.by_family))
     if found.by_feature:
-        top = found.by_feature[:TOP_FEATURES]
+        # What is the same for all symbols of a date cannot be shuffled there: its drop is 0 and tells nothing.
+        top = [row for row in found.by_feature if row.drop != 0.0][:TOP_FEATURES]
         title_of_top = f"By feature, the first {len(top)} of {len(found.by_feature)}"
         blocks += [importance_figure("features", title_of_top, top), importance_table(found.by_feature)]
     return Section("importance", title, blocks, lead)
@@ -106,7 +107,13 @@ def importance_table(found: Sequence[FeatureImportance]) -> Table:
         Column("Lower bound"),
         Column("Upper bound"),
     )
-    return Table("All features", heads, rows, folded=True)
+    return Table(
+        "All features",
+        heads,
+        rows,
+        note="What is the same for all symbols of a date, such as the level of a macro series, cannot be shuffled: 0.",
+        folded=True,
+    )
 
 
 def recommendations(report: RunReport) -> Section:
