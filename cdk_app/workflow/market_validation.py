@@ -45,6 +45,7 @@ class MarketValidation(Stage):
                 "version": "{% $candidate.version %}",
                 "champion": "{% $plan.champion %}",
                 "champion_predictions_uri": "{% $candidate.champion_predictions_uri %}",
+                "champion_not_scorable": "{% $candidate.champion_not_scorable %}",
             },
             assign="validation",
         )

@@ -113,11 +113,14 @@ def count_searches(request: EvaluateRequest, stores: Stores) -> list[dict[str, A
     """Return what each search of the run scored, and count it in the ledger.
 
     A search is counted under its own key, which is that of its content: once, however many runs it serves, and by
-    the first run that gets here, even if the one that searched failed before.
+    the first run that gets here, even if the one that searched failed before. So is what was scored by searches that
+    failed and that nobody took up again: their results were looked at all the same.
     """
     searches = []
     for uri in dict.fromkeys(request.hyperparameters_uris):
         stored = stores.tuning.read(uri)
         stores.ledger.add(stores.tuning.key(uri), trials=SearchTrials.of(stored).n_trials, run_id=request.run_id)
         searches.append(stored)
+    for key, scored in stores.tuning.unfinished().items():
+        stores.ledger.add(key, trials=scored, run_id=request.run_id)
     return searches

@@ -22,6 +22,9 @@ class ValidateRequest(Contract):
     version: ModelVersion
     champion: ModelVersion | None
     champion_predictions_uri: S3Uri | None
+    champion_not_scorable: str | None = Field(
+        default=None, description="Why the champion has no predictions of the holdout; it is then no rival."
+    )
 
 
 class ValidateResult(Contract):

@@ -237,7 +237,12 @@ def risk_gate(trailing: PortfolioMetrics, evidence: Evidence, gates: GateSetting
 
 
 def deployment_gate(
-    records: Sequence[GateRecord], champion: ChampionComparison | None, target_met: bool, gates: GateSettings
+    records: Sequence[GateRecord],
+    champion: ChampionComparison | None,
+    target_met: bool,
+    gates: GateSettings,
+    *,
+    champion_not_scorable: str | None = None,
 ) -> GateRecord:
     """Every gate passed, the candidate is not worse than the champion, and the target where it is required.
 
@@ -249,9 +254,11 @@ def deployment_gate(
     records : sequence of GateRecord
         Of all earlier gates of the run; without any, the gate fails.
     champion : ChampionComparison or None
-        None if there is no champion yet.
+        None if there is no champion yet, or none that can be scored.
     target_met : bool
     gates : GateSettings
+    champion_not_scorable : str, optional
+        Why there is a champion and no comparison.
     """
     checks = [check(f"{record.gate}_gate", float(record.verdict == "PASS"), ">=", 1.0) for record in records]
     reasons = [
@@ -282,6 +289,8 @@ def deployment_gate(
         sentence = "Not deployed: " + ", and ".join(reasons) + "."
     else:
         rival = "there is no champion yet" if champion is None else f"it is not worse than {champion.champion}"
+        if champion_not_scorable is not None:
+            rival = f"the champion cannot be scored on this data ({champion_not_scorable[:300].rstrip('.')})"
         sentence = f"Every gate passed and {rival}."
         sentence += "" if target_met else " The target is not met; it is not required."
     return _record("deployment", tuple(checks), sentence, gates)

@@ -65,6 +65,10 @@ def judge(request: ValidateRequest, evaluated: dict[str, Any], earlier: list[Gat
     """Read what was predicted, and judge it."""
     walk_forward = pd.concat([load_predictions(stores, uri) for uri in request.predictions_uris], ignore_index=True)
     rival = request.champion_predictions_uri
+    if request.champion is not None and rival is None and request.champion_not_scorable is None:
+        raise InvalidRequestError(
+            f"Champion {request.champion} comes without predictions of the holdout and without a reason; run it again."
+        )
     return validate_candidate(
         load_dataset(stores, request.dataset_uri),
         walk_forward,
@@ -73,7 +77,8 @@ def judge(request: ValidateRequest, evaluated: dict[str, Any], earlier: list[Gat
         n_trials=evaluated["result"]["ledger_trials"],
         trials=TrialEvidence.model_validate(evaluated["trials"]),
         earlier_gates=earlier,
-        champion=request.champion,
+        champion=None if rival is None else request.champion,
+        champion_not_scorable=request.champion_not_scorable,
         champion_holdout=None if rival is None else load_predictions(stores, rival),
     )
 

@@ -117,6 +117,7 @@ def tune(
         version=version,
         champion=plan["champion"],
         champion_predictions_uri=candidate["champion_predictions_uri"],
+        champion_not_scorable=candidate["champion_not_scorable"],
     )
     for gate in ("market_gate", "risk_gate", "deployment_gate"):
         if judged[gate]["verdict"] != "PASS":

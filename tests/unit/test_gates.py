@@ -212,6 +212,14 @@ def test_deployment(gates, verdicts, rival, verdict):
     assert deployment_gate(records, rival, target_met=False, gates=gates).verdict == verdict
 
 
+def test_a_champion_that_cannot_be_scored_is_no_rival_and_the_record_says_so():
+    result = deployment_gate(
+        [record("PASS")], None, target_met=True, gates=GATES, champion_not_scorable="it needs sector_rotation_63."
+    )
+    assert result.verdict == "PASS"
+    assert "cannot be scored on this data (it needs sector_rotation_63)" in result.reason
+
+
 def test_deployment_with_the_target_required():
     strict = GateSettings(require_target=True)
     assert deployment_gate([record("PASS")], None, target_met=True, gates=strict).verdict == "PASS"

@@ -31,6 +31,7 @@ def validate_candidate(
     earlier_gates: Sequence[GateRecord],
     champion: str | None = None,
     champion_holdout: pd.DataFrame | None = None,
+    champion_not_scorable: str | None = None,
     trials: TrialEvidence | None = None,
 ) -> Validation:
     """Judge a candidate by its predictions alone.
@@ -48,6 +49,9 @@ def validate_candidate(
         Of the run so far (data quality, backtesting). Deployment needs every one of them to say PASS.
     champion, champion_holdout
         Version of the incumbent and its predictions of the same holdout; both or neither.
+    champion_not_scorable : str, optional
+        Why an incumbent cannot be scored on this data, for the reader: it is no rival then, since it could not
+        recommend anything either, and the other gates decide alone.
     trials : TrialEvidence, optional
         See `evaluate_predictions`.
 
@@ -81,7 +85,9 @@ def validate_candidate(
     risk = risk_gate(evaluation.trailing, evaluation.evidence, gates)
     target = assess_target(evaluation.pooled.hit_rate, frozen.market_outperformance.get(MARKET), gates)
     records = (*earlier_gates, market, risk)
-    deployment = deployment_gate(records, comparison, target.target_met, gates)
+    deployment = deployment_gate(
+        records, comparison, target.target_met, gates, champion_not_scorable=champion_not_scorable
+    )
     return Validation(
         evaluation=evaluation,
         competitive_score=competitive_score(backtest),
