@@ -41,6 +41,23 @@ class Promotion(Construct):
                 "expected_champion": "{% $plan.champion %}",
                 "judged": "candidate",
                 "holdout_predictions_uri": "{% $candidate.predictions_uri %}",
+                "left_behind": "{% null %}",
+            },
+        )
+        self.promote_shadow = PipelineStep(
+            self,
+            "PromoteShadow",
+            sentence="Promote shadow",
+            comment="Its live record was the evidence that was missing. The same transaction, the same conditions.",
+            function=engines.service,
+            request=PromoteRequest,
+            event={
+                "run_id": RUN_ID,
+                "version": "{% $plan.shadow %}",
+                "expected_champion": "{% $plan.champion %}",
+                "judged": "shadow",
+                "holdout_predictions_uri": "{% $shadow.holdout_predictions_uri %}",
+                "left_behind": "{% $candidate.version %}",
             },
         )
         self.keep = PipelineStep(
@@ -85,7 +102,9 @@ class Promotion(Construct):
             event={"run_id": RUN_ID, "keep": settings.retention.models_kept},
         )
         self.promote.next(retire)
+        self.promote_shadow.next(retire)
         self.keep.next(retire)
         # Another run was promoted meanwhile: the comparison is stale, and this run ends superseded.
-        self.promote.add_catch(self.keep, errors=[CHAMPION_CHANGED], assign={"stopped_by": "{% null %}"})
-        failure.catches(self.promote, self.keep, self.roll_back, retire)
+        for promotion in (self.promote, self.promote_shadow):
+            promotion.add_catch(self.keep, errors=[CHAMPION_CHANGED], assign={"stopped_by": "{% null %}"})
+        failure.catches(self.promote, self.promote_shadow, self.keep, self.roll_back, retire)

@@ -13,6 +13,7 @@ from cdk_app.workflow.machine import Workflow
 from cdk_app.workflow.market_validation import MarketValidation
 from cdk_app.workflow.planning import Planning
 from cdk_app.workflow.promotion import Promotion
+from cdk_app.workflow.shadow import ShadowJudgement
 from cdk_app.workflow.training import CandidateTraining, FoldTraining
 
 
@@ -46,14 +47,16 @@ class TuningWorkflow(Workflow):
         backtesting = Backtesting(self, "Backtesting", engines=engines, failure=failure, settings=settings)
         candidate = CandidateTraining(self, "Candidate", engines=engines, failure=failure)
         market = MarketValidation(self, "Market", engines=engines, failure=failure, settings=settings)
+        shadow = ShadowJudgement(self, "Shadow", engines=engines, failure=failure, settings=settings)
         promotion = Promotion(self, "Promotion", engines=engines, failure=failure, settings=settings)
 
         planning.route(tune=enrichment, rollback=promotion.roll_back)
         enrichment.gate.route(passed=folds, stopped=promotion.keep)
         folds.next(training).next(backtesting)
-        backtesting.gate.route(passed=candidate, stopped=promotion.keep)
+        shadow.route(passed=promotion.promote_shadow, stopped=promotion.keep)
+        backtesting.gate.route(passed=candidate, stopped=shadow)
         candidate.next(market)
-        market.route(passed=promotion.promote, stopped=promotion.keep)
+        market.route(passed=promotion.promote, stopped=shadow)
 
         self._deploy(
             planning,

@@ -71,21 +71,24 @@ class Analytics:
         listed = self._table.query(AnalyticsKey.RUNS, newest_first=True, limit=limit)
         return [record for entry in listed if (record := self.run(entry["run_id"])) is not None]
 
-    def record_gate(self, run_id: str, gate: GateRecord, **facts: str | None) -> None:
-        """Write the verdict of one gate of a run, with facts that a later step checks."""
+    def record_gate(self, run_id: str, gate: GateRecord, *, of: str = "candidate", **facts: str | None) -> None:
+        """Write the verdict of one gate of a run, with facts that a later step checks.
+
+        `of` is whose gate it is: that of the run's candidate, or of the shadow.
+        """
         order = GATE_ORDER.index(gate.gate)
         self._table.put(
             {
                 "PK": f"{AnalyticsKey.RUN}{run_id}",
-                "SK": f"{AnalyticsKey.RUN_GATE}{order}#{gate.gate}",
+                "SK": f"{_gate_prefix(of)}{order}#{gate.gate}",
                 **gate.model_dump(mode="json"),
                 **facts,
             }
         )
 
-    def gates(self, run_id: str) -> dict[str, dict[str, Any]]:
+    def gates(self, run_id: str, *, of: str = "candidate") -> dict[str, dict[str, Any]]:
         """Return the recorded verdicts of a run by the gate's name, in the order of the machine."""
-        found = self._table.query(f"{AnalyticsKey.RUN}{run_id}", AnalyticsKey.RUN_GATE)
+        found = self._table.query(f"{AnalyticsKey.RUN}{run_id}", _gate_prefix(of))
         return {item["gate"]: item for item in found}
 
     def record_model(self, version: str, values: Mapping[str, Any]) -> None:
@@ -160,6 +163,10 @@ class LiveRecord(NamedTuple):
 def live_key(session: LiveSession) -> dict[str, str]:
     """Return the key of what a model recommended for a session."""
     return {"PK": AnalyticsKey.LIVE, "SK": f"{session.decision_session}#{session.version}"}
+
+
+def _gate_prefix(of: str) -> str:
+    return AnalyticsKey.RUN_SHADOW_GATE if of == "shadow" else AnalyticsKey.RUN_GATE
 
 
 def _live_session(item: Mapping[str, Any]) -> LiveSession:

@@ -34,7 +34,7 @@ MAX_CAUSE = 2000
 def promote(request: PromoteRequest, stores: Stores) -> OutcomeResult:
     """Make the candidate champion, in one transaction, after checking again what the machine has checked."""
     if ended_before(stores, request.run_id, "PROMOTED"):
-        return conclude(stores, request.run_id)
+        return after_promotion(request, stores)
     check_gates(request, stores)
     stores.models.verify(request.version)
     replaced = replaced_by(request.version, request.expected_champion, stores)
@@ -58,6 +58,23 @@ def promote(request: PromoteRequest, stores: Stores) -> OutcomeResult:
     )
     if moved:
         count(Metric.PROMOTIONS)
+    return after_promotion(request, stores)
+
+
+def after_promotion(request: PromoteRequest, stores: Stores) -> OutcomeResult:
+    """Empty the seat of a shadow that is champion now, note the candidate that stayed behind, and tell."""
+    stores.shadow.leave(request.version, request.run_id, "It is champion now.")
+    if request.left_behind is not None and request.left_behind != request.version:
+        stores.analytics.record_model(
+            request.left_behind,
+            {
+                "outcome": "REJECTED",
+                "run_id": request.run_id,
+                "artefact": KEPT,
+                "model_uri": stores.models.uri(request.left_behind),
+                "judged_at": now(),
+            },
+        )
     return conclude(stores, request.run_id)
 
 
@@ -197,7 +214,7 @@ def check_gates(request: PromoteRequest, stores: Stores) -> None:
     GateNotPassedError
         Naming the gates that are missing or did not pass.
     """
-    gates = stores.analytics.gates(request.run_id)
+    gates = stores.analytics.gates(request.run_id, of=request.judged)
     open_gates = {
         name: gates[name]["verdict"] if name in gates else "not recorded"
         for name in PROMOTION_GATES

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from lambdas.contracts.base import Contract, ModelVersion, RunId, S3Uri
 from lambdas.contracts.tuning_run import DataSource
-from lambdas.core.values import FiniteOrNone, FoldPlan, GateRecord, TuningPoint
+from lambdas.core.values import FiniteOrNone, FoldPlan, GateRecord, TuningPoint, Verdict
 
 
 class PlanFoldsRequest(Contract):
@@ -100,6 +100,35 @@ class SettleResult(Contract):
     drifted_share: FiniteOrNone = None
     score_psi: FiniteOrNone = None
     gate: GateRecord
+
+
+class JudgeShadowRequest(Contract):
+    """Judge the shadow on its live record."""
+
+    action: Literal["judge_shadow"]
+    run_id: RunId
+    dataset_uri: S3Uri
+    version: ModelVersion
+    champion: ModelVersion | None
+    benchmark_period_days: int
+
+
+class JudgeShadowResult(Contract):
+    """The numbers that every candidate's gates compare, of the shadow's whole record."""
+
+    verdict: Verdict
+    reason: str
+    holdout_predictions_uri: S3Uri | None = None
+    hit_rate: FiniteOrNone = None
+    matched_skill_lower: FiniteOrNone = None
+    market_outperformance: FiniteOrNone = None
+    active_return_lower: FiniteOrNone = None
+    sharpe_ratio: FiniteOrNone = None
+    max_drawdown: FiniteOrNone = None
+    deflated_sharpe: FiniteOrNone = None
+    champion_not_worse: bool = False
+    target_met: bool = False
+    gates: tuple[GateRecord, ...] = ()
 
 
 class SettledOutcome(Contract):

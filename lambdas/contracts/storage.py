@@ -44,6 +44,7 @@ class AnalyticsKey(StrEnum):
     ===========  ==============================  ===========================================================
     RUN#<id>     META                            the run: kind, request, settings hash, outcome, message
     RUN#<id>     GATE#<n>#<gate>                 the verdict of one gate, n in the order of the machine
+    RUN#<id>     SHADOW_GATE#<n>#<gate>          the same of the shadow, where a run judged it
     RUNS         <started at>#<run id>           so that the last runs are found without a scan
     CHAMPION     POINTER                         version, previous, run, since when
     CHAMPION     CHANGE#<changed at>#<run id>    every change of the pointer: what happened, who asked for it, why
@@ -62,6 +63,7 @@ class AnalyticsKey(StrEnum):
     RUN = "RUN#"
     RUN_META = "META"
     RUN_GATE = "GATE#"
+    RUN_SHADOW_GATE = "SHADOW_GATE#"
     RUNS = "RUNS"
     CHAMPION = "CHAMPION"
     CHAMPION_POINTER = "POINTER"

@@ -117,6 +117,7 @@ class PromoteRequest(Contract):
     expected_champion: ModelVersion | None
     judged: Literal["candidate", "shadow"] = Field(default="candidate", description="Which gates of the run are meant.")
     holdout_predictions_uri: S3Uri | None = Field(default=None, description="What live scores are compared with.")
+    left_behind: ModelVersion | None = Field(default=None, description="The run's candidate, if it is another model.")
 
 
 class RejectRequest(Contract):

@@ -31,6 +31,7 @@ REQUESTS: dict[tuple[str, str], type[Contract]] = {
             backtesting.EvaluateRequest,
             backtesting.CalendarRequest,
             backtesting.SettleRequest,
+            backtesting.JudgeShadowRequest,
         ),
         "ensemble-model-engine": (
             ensemble.TuneRequest,
@@ -132,6 +133,19 @@ def good_answers() -> dict[str, Any]:
         ),
         "recommend": ensemble.RecommendResult(
             predictions_uri="s3://performance/predictions/today.parquet", session=DAY, n_predictions=3
+        ),
+        "judge_shadow": backtesting.JudgeShadowResult(
+            verdict="PASS",
+            reason="Every gate passed.",
+            holdout_predictions_uri="s3://performance/predictions/shadow.parquet",
+            hit_rate=0.66,
+            matched_skill_lower=0.01,
+            market_outperformance=0.04,
+            active_return_lower=0.01,
+            sharpe_ratio=1.6,
+            max_drawdown=0.08,
+            deflated_sharpe=0.97,
+            champion_not_worse=True,
         ),
         "calendar": backtesting.CalendarResult(open=True, message="2026-11-23 is a day to assess."),
         "alarm": tuning_run.AlarmResult(start_tuning=True, message="The live gate fails."),

@@ -36,6 +36,11 @@ def run(definition: dict[str, Any], engines: Engines, request: Any = None) -> Ex
     return Execution(definition, engines, {} if request is None else request).run()
 
 
+def last_gate(done: Execution) -> str:
+    """Name of the gate that a run came through last."""
+    return [state for state in done.path if " gate: " in state][-1]
+
+
 @pytest.fixture
 def engines() -> Engines:
     return Engines()
@@ -149,7 +154,7 @@ def test_each_number_decides_by_itself(
             stopped.answers[action][name] = value
         done = run(definition, stopped)
         assert done.failed is None, value
-        assert done.path[-3].lower().startswith(gate.replace("_", " ")), value
+        assert last_gate(done).lower().startswith(gate.replace("_", " ")), value
         assert done.path[-2:] == ["Keep champion", LAST]
         rejected = stopped.event("reject")
         assert (rejected.stopped_by.gate, rejected.stopped_by.verdict) == (gate, verdict)
@@ -165,7 +170,7 @@ def test_no_candidate_is_promoted_against_a_recorded_verdict(
     holder = engines.answers["validate"][gate] if gate.endswith("_gate") else engines.answers[gate]["gate"]
     holder["verdict"] = verdict
     done = run(local.machine(TUNING), engines)
-    assert done.path[-3:] == ["Deployment gate: every gate passed", "Keep champion", LAST]
+    assert (last_gate(done), done.path[-2]) == ("Deployment gate: every gate passed", "Keep champion")
     assert engines.event("reject").stopped_by.gate == "deployment"
 
 
@@ -186,7 +191,7 @@ def test_thresholds_are_those_of_the_settings(synthesize: Callable[..., Assembly
     definition = stricter.machine(TUNING)
     assert "Backtesting gate: hit rate above 70 %" in definition["States"]
     assert "Market gate: beats the S&P 500 by more than 2.5 %" in definition["States"]
-    assert run(definition, engines).path[-3:] == ["Backtesting gate: hit rate above 70 %", "Keep champion", LAST]
+    assert last_gate(run(definition, engines)) == "Backtesting gate: hit rate above 70 %"
 
 
 def test_advisory_evidence_is_not_gated_on(synthesize: Callable[..., Assembly], engines: Engines) -> None:
@@ -289,6 +294,8 @@ def prepared_to_reach(sentence: str, machine: str) -> Engines:
             plan |= {"kind": "rollback", "rollback_to": CHAMPION}
         case "Publish nothing today":
             engines.answers["build"]["symbol_coverage"] = 0.1
+        case "Judge the shadow on its live record" | "Promote shadow":
+            with_a_shadow(engines)
         case "Score newest session with the shadow":
             plan["shadow"] = CANDIDATE
         case "Announce failing live gate" | "Start tuning":
@@ -389,6 +396,49 @@ def test_a_rejected_candidate_is_named_with_what_it_was_judged_on(tuning: dict[s
     rejected = engines.event("reject")
     assert rejected.holdout_predictions_uri == engines.answers["fit_candidate"]["predictions_uri"]
     assert [uri[-9:] for uri in rejected.predictions_uris] == ["0.parquet", "1.parquet", "2.parquet"]
+
+
+def with_a_shadow(engines: Engines) -> Engines:
+    """A run whose candidate stays behind, while a shadow is there."""
+    engines.answers["advanced-model-tuning-service.plan"]["shadow"] = SHADOW
+    engines.answers["validate"]["active_return_lower"] = -0.1
+    return engines
+
+
+def test_a_shadow_that_passes_on_its_live_record_is_promoted(tuning: dict[str, Any], engines: Engines) -> None:
+    done = run(tuning, with_a_shadow(engines))
+    assert done.path[-2:] == ["Promote shadow", LAST]
+    promoted = engines.event("promote")
+    assert (promoted.version, promoted.judged, promoted.expected_champion) == (SHADOW, "shadow", CHAMPION)
+    assert promoted.left_behind == CANDIDATE
+
+
+def test_a_candidate_that_passes_comes_first(tuning: dict[str, Any], engines: Engines) -> None:
+    engines.answers["advanced-model-tuning-service.plan"]["shadow"] = SHADOW
+    assert run(tuning, engines).path[-2:] == ["Promote candidate", LAST]
+    assert not engines.all("judge_shadow")
+
+
+SHADOW_NUMBERS = [
+    ("hit_rate", 0.60),
+    ("matched_skill_lower", 0.0),
+    ("market_outperformance", 0.02),
+    ("active_return_lower", 0.0),
+    ("sharpe_ratio", 1.0),
+    ("max_drawdown", 0.15),
+    ("deflated_sharpe", 0.949),
+    ("champion_not_worse", False),
+    ("verdict", "INSUFFICIENT_EVIDENCE"),
+    ("verdict", "FAIL"),
+]
+
+
+@pytest.mark.parametrize(("name", "short"), SHADOW_NUMBERS)
+def test_no_threshold_is_weaker_for_a_shadow(tuning: dict[str, Any], name: str, short: Any) -> None:
+    for value in (short, None, "0.99"):
+        engines = with_a_shadow(Engines())
+        engines.answers["judge_shadow"][name] = value
+        assert run(tuning, engines).path[-2:] == ["Keep champion", LAST], value
 
 
 def test_too_few_live_outcomes_start_nothing(daily: dict[str, Any], engines: Engines) -> None:
