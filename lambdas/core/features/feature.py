@@ -127,10 +127,13 @@ class Market:
         Treasury publishes its yields in the evening, and dollar indices settle after the close of the exchange:
         a session sees the value of the session before. Gaps of up to five sessions keep the last value.
         """
+        series = self.macro_of_the_day(column)
+        return shifted(series, 1) if column in LAGGED_MACRO else series
+
+    def macro_of_the_day(self, column: str) -> FloatArray:
+        """Macro series of each session itself, shape (n_sessions, 1): the close may not know it yet."""
         assert self.dataset.macro is not None, "a feature that needs macro.* is not computed without it"  # noqa: S101
         series = self.dataset.macro[column].astype(float).ffill(limit=5)
-        if column in LAGGED_MACRO:
-            series = series.shift(1)
         return np.asarray(series, dtype=np.float64)[:, np.newaxis]
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from lambdas.core.features.exposures import beta_beside_market
-from lambdas.core.features.feature import Feature, Market, change, difference
+from lambdas.core.features.feature import Feature, Market, change, difference, shifted
 from lambdas.core.market_data.panel import FloatArray
 
 
@@ -52,13 +52,18 @@ def vix_beta_252(market: Market) -> FloatArray:
 
 
 def curve_beta_252(market: Market) -> FloatArray:
-    """Slope of daily returns on changes of the curve between 3 months and 10 years, beside SPY."""
-    return beta_beside_market(market, curve_change(market, "ust3m", 1))
+    """Slope of daily returns on changes of the curve between 3 months and 10 years, beside SPY.
+
+    A return stands beside the change of its own session, which is known a session later: so the newest pair is that of
+    the session before.
+    """
+    slope = market.macro_of_the_day("ust10y") - market.macro_of_the_day("ust3m")
+    return shifted(beta_beside_market(market, difference(slope, 1)), 1)
 
 
 def dollar_beta_252(market: Market) -> FloatArray:
-    """Slope of daily returns on changes of the dollar index, beside SPY."""
-    return beta_beside_market(market, dollar_change(market, 1))
+    """Slope of daily returns on changes of the dollar index, beside SPY; up to the session before, as the curve's."""
+    return shifted(beta_beside_market(market, change(market.macro_of_the_day("dxy"), 1)), 1)
 
 
 FEATURES = (
@@ -164,7 +169,7 @@ FEATURES = (
     Feature(
         "curve_beta_252",
         "macro",
-        "Slope of daily returns on changes of curve_10y_3m, beside SPY, over 252 sessions",
+        "Slope of daily returns on same-day changes of the curve, beside SPY, over 252 sessions up to the one before",
         "fraction for a point",
         254,
         "Chen, Roll & Ross 1986",
@@ -175,7 +180,7 @@ FEATURES = (
     Feature(
         "dollar_beta_252",
         "macro",
-        "Slope of daily returns on changes of the dollar index, beside SPY, over 252 sessions",
+        "Slope of daily returns on same-day changes of the dollar, beside SPY, over 252 sessions up to the one before",
         "1",
         254,
         "Jorion 1990",

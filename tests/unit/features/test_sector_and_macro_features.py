@@ -115,16 +115,18 @@ def test_the_state_of_the_market(features, price, macro):
 
 @pytest.mark.parametrize("name", ["vix_beta_252", "curve_beta_252", "dollar_beta_252"])
 def test_a_beta_is_the_slope_beside_spy(features, price, spy, macro, name):
-    series = {
-        "vix_beta_252": np.log(macro["vix"]).diff(),
-        "curve_beta_252": (macro["ust10y"] - macro["ust3m"]).diff().shift(1),
-        "dollar_beta_252": macro["dxy"].pct_change().shift(1),
+    # A return stands beside the change of its own session; that of yields and the dollar is known a session later.
+    series, late = {
+        "vix_beta_252": (np.log(macro["vix"]).diff(), 0),
+        "curve_beta_252": ((macro["ust10y"] - macro["ust3m"]).diff(), 1),
+        "dollar_beta_252": (macro["dxy"].pct_change(), 1),
     }[name]
     returns, market = price.pct_change(fill_method=None), spy.pct_change()
     checked = 0
     for row in (300, ROW):
+        span = slice(row - 251 - late, row + 1 - late)
         for column, symbol in enumerate(price.columns):
-            window = pd.DataFrame({"y": returns[symbol], "spy": market, "x": series}).iloc[row - 251 : row + 1].dropna()
+            window = pd.DataFrame({"y": returns[symbol], "spy": market, "x": series}).iloc[span].dropna()
             value = features.of(name)[row, column]
             if np.isnan(price[symbol].iloc[row]) or len(window) < 0.9 * 252:
                 assert np.isnan(value)
