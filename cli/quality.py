@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING
 
 from cli.console import print_hint, print_table
@@ -14,8 +14,8 @@ LISTED = 10
 """Symbols that are shown of what may concern hundreds; all of them are in the JSON."""
 
 
-def print_quality(report: QualityReport) -> None:
-    """Print what a data set covers, what is missing in it and why, and what looks wrong."""
+def print_quality(report: QualityReport, said: Collection[str] = ()) -> None:
+    """Print what a data set covers, what is missing in it and why, and what looks wrong; not what was `said` before."""
     print_table(
         ["symbols", "requested", "covered", "first session", "last session", "sessions late"],
         [
@@ -46,7 +46,8 @@ def print_quality(report: QualityReport) -> None:
     if rows := list(_oddities(report)):
         print_table(["what", "how many", "which"], rows)
     for warning in report.warnings:
-        print_hint(warning)
+        if warning not in said:
+            print_hint(warning)
 
 
 def _oddities(report: QualityReport) -> Iterable[list[object]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,6 +21,7 @@ from cli.inputs import (
     read_settings,
 )
 from cli.outputs import print_evaluation, progress_bar, require_writable, summary, write_json, write_parquet
+from cli.quality import print_quality
 from lambdas.core.errors import InvalidRequestError
 from lambdas.core.settings import ModelSettings, settings_hash
 
@@ -63,7 +63,7 @@ def features(
     """
     import numpy as np
 
-    from lambdas.core.features import absence_reasons, assert_no_look_ahead, build_features, transformed, write_features
+    from lambdas.core.features import assert_no_look_ahead, build_features, transformed, write_features
     from lambdas.core.features.cross_section import TRANSFORMS
     from lambdas.core.features.storage import rows_with_features
     from lambdas.core.market_data.quality import quality_report
@@ -102,19 +102,7 @@ def features(
             ]
         ],
     )
-    of_family = Counter(built.families.values())
-    print_table(
-        ["family", "columns", "values there are"],
-        [
-            [family, of_family[family], f"{100 * (share or 0.0):.1f} %"]
-            for family, share in report.family_coverage.items()
-        ],
-    )
-    for family, reason in absence_reasons(dataset).items():
-        if family not in report.absent_families:  # of those the warnings tell
-            print_hint(f"{family} features: {reason}")
-    for warning in report.warnings:
-        print_hint(warning)
+    print_quality(report, said=dataset.notes)
 
 
 @app.command("walk-forward")

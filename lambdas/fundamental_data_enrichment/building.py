@@ -37,7 +37,7 @@ def build(request: BuildRequest, stores: Stores) -> BuildResult:
     shutil.rmtree(folder, ignore_errors=True)
     write_dataset(dataset, folder)
     features = build_features(dataset)
-    assert_no_look_ahead(dataset, checked_dates(dataset))
+    assert_no_look_ahead(dataset, checked_dates(dataset), built=features)
     quality = quality_report(
         dataset,
         record.requested or None,
