@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from lambdas.report.facts import StepTime
@@ -11,15 +12,40 @@ from lambdas.report.facts import StepTime
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions.type_defs import HistoryEventTypeDef
 
-TASK_ENDS = ("TaskSucceeded", "TaskFailed", "TaskTimedOut")
+TASK_ENDS = frozenset({"TaskSucceeded", "TaskFailed", "TaskTimedOut", "TaskSubmitFailed", "TaskStartFailed"})
 MEGABYTES = 1024.0
+
+
+@dataclass
+class _Visit:
+    """One state of the main line while it is open, with all that runs inside it."""
+
+    state: str
+    entered: float
+    is_map: bool
+    scheduled: int = 0
+    ended: int = 0
+    busy: float = 0.0
+    functions: set[str] = field(default_factory=set)
+    elsewhere: bool = False
+
+    def left(self, at: float, memory_mb: Mapping[str, int]) -> StepTime:
+        only = next(iter(self.functions)) if len(self.functions) == 1 and not self.elsewhere else ""
+        memory = memory_mb.get(only)
+        return StepTime(
+            state=self.state,
+            seconds=at - self.entered,
+            invocations=self.scheduled,
+            busy_seconds=self.busy,
+            gigabyte_seconds=self.busy * memory / MEGABYTES if memory is not None else None,
+        )
 
 
 def step_times(events: Sequence[HistoryEventTypeDef], memory_mb: Mapping[str, int]) -> tuple[StepTime, ...]:
     """Add up an execution by the states of its main line; what runs inside a map belongs to the map.
 
     A state that has not been left, such as the one that is writing the report, is not listed; nor is one that invoked
-    nothing.
+    nothing. Which start belongs to which end does not matter: ends less starts add up to the same.
 
     Parameters
     ----------
@@ -28,55 +54,31 @@ def step_times(events: Sequence[HistoryEventTypeDef], memory_mb: Mapping[str, in
     memory_mb : mapping of str to int
         Memory of each function by its name; without it there is time and no cost.
     """
-    by_id = {event["id"]: event for event in events}
     times: list[StepTime] = []
-    state, entered, within = "", 0.0, ""
-    invocations, busy, gigabyte_seconds = 0, 0.0, 0.0
-    sized = True
+    visit: _Visit | None = None
     for event in events:
         kind, at = event["type"], event["timestamp"].timestamp()
-        if kind.endswith("StateEntered") and not within:
-            state, entered = event["stateEnteredEventDetails"]["name"], at
-            within = state if kind == "MapStateEntered" else ""
-            invocations, busy, gigabyte_seconds, sized = 0, 0.0, 0.0, True
-        elif kind == "MapRunStarted":  # a distributed map: its invocations are in histories of their own
-            invocations, sized = invocations + 1, False
+        if kind.endswith("StateEntered") and (visit is None or not visit.is_map):
+            visit = _Visit(event["stateEnteredEventDetails"]["name"], at, is_map=kind == "MapStateEntered")
+        elif visit is None:
+            continue
+        elif kind == "TaskScheduled":
+            visit.scheduled, visit.busy = visit.scheduled + 1, visit.busy - at
+            visit.functions.add(_function(event))
         elif kind in TASK_ENDS:
-            scheduled = _scheduled(event, by_id)
-            if scheduled is None:
-                continue
-            seconds = at - scheduled["timestamp"].timestamp()
-            memory = memory_mb.get(_function(scheduled))
-            invocations, busy = invocations + 1, busy + seconds
-            sized = sized and memory is not None
-            gigabyte_seconds += seconds * (memory or 0) / MEGABYTES
-        elif kind.endswith("StateExited") and event["stateExitedEventDetails"]["name"] == (within or state):
-            if invocations:
-                times.append(
-                    StepTime(
-                        state=state,
-                        seconds=at - entered,
-                        invocations=invocations,
-                        busy_seconds=busy,
-                        gigabyte_seconds=gigabyte_seconds if sized else None,
-                    )
-                )
-            within, invocations = "", 0
+            visit.ended, visit.busy = visit.ended + 1, visit.busy + at
+        elif kind == "MapRunStarted":  # a distributed map: its invocations are in histories of their own
+            visit.elsewhere = True
+        elif kind.endswith("StateExited") and event["stateExitedEventDetails"]["name"] == visit.state:
+            if visit.elsewhere or (visit.scheduled and visit.scheduled == visit.ended):
+                times.append(visit.left(at, memory_mb))
+            visit = None
     return tuple(times)
 
 
-def _scheduled(event: HistoryEventTypeDef, by_id: Mapping[int, HistoryEventTypeDef]) -> HistoryEventTypeDef | None:
-    """Return the event that scheduled a task, which lies at most two links before its end."""
-    found: HistoryEventTypeDef | None = event
-    for _ in range(3):
-        if found is None or found["type"] == "TaskScheduled":
-            break
-        found = by_id.get(found.get("previousEventId", 0))
-    return found if found is not None and found["type"] == "TaskScheduled" else None
-
-
 def _function(scheduled: HistoryEventTypeDef) -> str:
-    """Return the name of the function that a task invoked: the last part of its ARN, without a version."""
-    parameters: dict[str, Any] = json.loads(scheduled.get("taskScheduledEventDetails", {}).get("parameters") or "{}")
+    """Return the name of the function that a task invoked: of its ARN, without a version; empty if it is not told."""
+    details: Mapping[str, Any] = scheduled.get("taskScheduledEventDetails") or {}
+    parameters: dict[str, Any] = json.loads(details.get("parameters") or "{}")
     parts = str(parameters.get("FunctionName", "")).split(":")
     return parts[6] if len(parts) > 6 else parts[0]

@@ -20,6 +20,8 @@ import pytest
 
 from cli.deployment import Deployment
 from cli.local_aws.assembly import bootstrap_script
+from lambdas.adapters.executions import Executions
+from lambdas.advanced_model_tuning_service.timing import step_times
 
 ROLE = "arn:aws:iam::000000000000:role/toy"
 Run = Callable[..., dict[str, Any]]
@@ -240,3 +242,37 @@ def test_a_fail_state_hands_on_error_and_cause(run: Run) -> None:
     ended = run(states)
 
     assert (ended["status"], ended["error"], ended["cause"]) == ("FAILED", "BrokenToyError", "why")
+
+
+def test_the_history_tells_how_long_each_step_took(aws: Deployment, toy: Any, run: Run) -> None:
+    """What the report says of time: a map of three, two at a time, half a second each, and a task before it."""
+    name = toy(20)
+    states = {
+        "First": task(name, {"sleep": 0.3}, Next="Each"),
+        "Each": {
+            "Type": "Map",
+            "Items": "{% [1, 2, 3] %}",
+            "MaxConcurrency": 2,
+            "ItemSelector": {"sleep": 0.5},
+            "ItemProcessor": {
+                "ProcessorConfig": {"Mode": "INLINE"},
+                "StartAt": "One",
+                "States": {"One": task(name, "{% $states.input %}")},
+            },
+            "Next": "Last",
+        },
+        "Last": {"Type": "Pass", "End": True},
+    }
+
+    ended = run(states)
+    history = Executions(aws.step_functions).history(ended["executionArn"])
+    first, each = step_times(history, {name: 1024})
+
+    assert [first.state, each.state] == ["First", "Each"]
+    assert (first.invocations, each.invocations) == (1, 3)
+    assert 0.3 <= first.seconds < 20
+    assert 1.0 <= each.seconds < 30
+    assert each.busy_seconds >= 1.5
+    # The emulator does not tell which function a task invoked, as AWS does: so there is time, and no cost.
+    assert each.gigabyte_seconds is None
+    assert Executions(aws.step_functions).history(ended["executionArn"] + "-unheard-of") == []

@@ -135,7 +135,11 @@ def times(found: Sequence[StepTime]) -> list[Block]:
     ]
     cost = estimated_cost(found)
     if cost is None:
-        blocks.append(Absent("Cost", "the memory of the functions is not known here."))
+        blocks.append(
+            Absent(
+                "Cost", "which functions ran, or how often, is not in the history: a local AWS or a distributed map."
+            )
+        )
     else:
         blocks.append(
             Facts((("Cost of Lambda and Step Functions, at list prices (us-east-1)", numbers.dollars(cost)),))
@@ -147,9 +151,9 @@ def estimated_cost(found: Sequence[StepTime]) -> float | None:
     """Return what the steps cost at list prices in US dollars; None if the size of a function is not known."""
     total = 0.0
     for step in found:
-        if step.invocations and step.gigabyte_seconds is None:
+        if step.gigabyte_seconds is None:
             return None
-        total += (step.gigabyte_seconds or 0.0) * LAMBDA_GIGABYTE_SECOND
+        total += step.gigabyte_seconds * LAMBDA_GIGABYTE_SECOND
         total += step.invocations * (LAMBDA_REQUEST + STATE_TRANSITION) + STATE_TRANSITION
     return total
 

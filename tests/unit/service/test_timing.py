@@ -93,6 +93,13 @@ def test_a_function_of_unknown_size_has_time_and_no_cost() -> None:
     assert folds.busy_seconds == 23
 
 
+def test_an_emulator_that_does_not_tell_the_function_has_times() -> None:
+    history = [{**one, "taskScheduledEventDetails": {}} if one["type"] == "TaskScheduled" else one for one in HISTORY]
+    plan, folds = step_times(history, MEMORY)
+    assert (plan.busy_seconds, folds.busy_seconds) == (2, 23)
+    assert plan.gigabyte_seconds is folds.gigabyte_seconds is None
+
+
 def test_a_distributed_map_keeps_its_invocations_to_itself() -> None:
     history = [
         entered(1, "Map", 0, 0, "Tune and predict fold"),
