@@ -13,7 +13,7 @@ from benchmarks.models.ablation import ALL, SEVEN, TECHNICAL
 from benchmarks.models.contenders import IMPORTANCE_REPEATS, IMPORTANCE_STRIDE
 from benchmarks.models.course import Course, Store
 from benchmarks.models.intervals import STATISTICS, Sampled, difference, estimate
-from benchmarks.models.running import LEARNED, Outcome, Work
+from benchmarks.models.running import CHOSEN_WEIGHTS, LEARNED, Outcome, Work
 from lambdas.core.models.importance import summarise
 from lambdas.core.models.tuning import TuningOutcome
 
@@ -40,6 +40,7 @@ def document(course: Course, store: Store, complete: Sequence[Work], outcome: Ou
         "ablation": {universe: ablation(runs) for universe, runs in outcome.ablation.items()},
         "importance": importance(course, outcome),
         "failed": failed(outcome),
+        "decomposition": decomposition(outcome),
         "diagnosis": diagnosis(outcome),
         "combinations": combinations(outcome),
         "searches": searches(course, store, complete),
@@ -132,7 +133,7 @@ def ablation(runs: Mapping[str, Sequence[Sampled]]) -> Document:
             **{
                 f"less {base}": {key: asdict(difference(STATISTICS[key], found, kept[base])) for key in ABLATED}
                 for base in (SEVEN, TECHNICAL)
-                if base in kept and base != name
+                if base in kept and name not in (base, SEVEN)
             },
         }
     return answer
@@ -164,6 +165,27 @@ def failed(outcome: Outcome) -> list[str]:
         for number, note in enumerate(notes)
         for learner, reason in {**note.get("failed", {}), **note.get("left_out", {})}.items()
     ]
+
+
+def decomposition(outcome: Outcome) -> Document:
+    """Go from the plain average to the ensemble in two steps: the chosen weights, then the search and what follows."""
+    answer: Document = {}
+    for universe, chosen in outcome.chosen_weights.items():
+        runs = outcome.runs["members", universe]
+        seeds = min(len(chosen), len(runs["plain average"]), len(runs[ENSEMBLE]))
+        steps = {"plain average": runs["plain average"], CHOSEN_WEIGHTS: chosen, ENSEMBLE: runs[ENSEMBLE]}
+        steps = {name: list(found)[:seeds] for name, found in steps.items()}
+        before = dict(zip(list(steps)[1:], steps, strict=False))
+        answer[universe] = {
+            name: {
+                "alone": {key: asdict(estimate(STATISTICS[key], found)) for key in COMPARED},
+                "step": {key: asdict(difference(STATISTICS[key], found, steps[before[name]])) for key in COMPARED}
+                if name in before
+                else None,
+            }
+            for name, found in steps.items()
+        }
+    return answer
 
 
 def diagnosis(outcome: Outcome) -> Document:

@@ -8,16 +8,22 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from scipy.special import logit
+
 from benchmarks.models.ablation import ALL, ablation_sets
 from benchmarks.models.contenders import ensemble, learners, logistic, rules, search
 from benchmarks.models.course import Course, Measured, Store, TrainedOn
 from benchmarks.models.intervals import Sampled
 from benchmarks.models.scoring import UNIVERSES, Scored, Universe, score, score_equal_weight
+from lambdas.core.market_data.panel import FloatArray
 from lambdas.core.models.hyperparameters import LEARNER_NAMES
+from lambdas.core.models.learners import PROBABILITY_FLOOR
 from lambdas.core.values import FoldPlan
 
 TIME_MARGIN = 1.3
 """A fold is only begun if the remaining time is this many times the longest one of its work so far."""
+CHOSEN_WEIGHTS = "default learners, chosen weights"
 LEARNED = (*LEARNER_NAMES, "plain average")
 
 Runs = Mapping[str, Sequence[Sampled]]
@@ -122,6 +128,8 @@ class Outcome:
     ablation : dict of universe to Runs
     costs : dict of (trained_on, model) to list of dict
         Summed over folds, one entry a seed.
+    chosen_weights : dict of universe to list of Sampled
+        Learners with default parameters, with the weights that the ensembles of the same seeds chose.
     notes : dict of work name to list of dict
         Of each fold.
     """
@@ -129,6 +137,7 @@ class Outcome:
     runs: dict[tuple[TrainedOn, Universe], Runs]
     ablation: dict[Universe, Runs]
     costs: dict[tuple[TrainedOn, str], list[dict[str, float]]]
+    chosen_weights: dict[Universe, list[Sampled]]
     notes: dict[str, list[dict[str, Any]]]
 
 
@@ -170,7 +179,31 @@ def collect(course: Course, store: Store, complete: tuple[Work, ...]) -> Outcome
                     ]
                     cost = _summed([cost, *searches])
                 costs.setdefault((work.trained_on, model), []).append(cost)
-    return Outcome(runs=runs, ablation=ablation, costs=costs, notes=notes)
+    chosen: dict[Universe, list[Sampled]] = {}
+    for work in complete:
+        if work.group == "ensemble" and work.trained_on == "members":
+            defaults = store.stored(f"learners-members-{work.seed}", course.folds)
+            if defaults is not None:
+                parts = [
+                    with_weights(part, note["weights"]) for part, note in zip(defaults, notes[work.name], strict=True)
+                ]
+                for universe in UNIVERSES:
+                    chosen.setdefault(universe, []).append(sampled(score(course, parts, CHOSEN_WEIGHTS, universe)))
+    return Outcome(runs=runs, ablation=ablation, costs=costs, chosen_weights=chosen, notes=notes)
+
+
+def with_weights(defaults: Measured, weights: Mapping[str, float]) -> Measured:
+    """Combine the learners with default parameters by weights on their log odds, as an ensemble combines its own.
+
+    Between the plain average and the ensemble: what differs from the one is the weights, from the other the search and
+    what is neutralised.
+    """
+    combined: FloatArray | float = 0.0
+    for name, weight in weights.items():
+        if weight > 0:
+            odds = logit(np.clip(defaults.scores[name], PROBABILITY_FLOOR, 1 - PROBABILITY_FLOOR))
+            combined = combined + weight * (odds - np.nanmean(odds)) / np.nanstd(odds)
+    return Measured(scores={CHOSEN_WEIGHTS: np.asarray(combined)}, cost={}, notes={})
 
 
 def _summed(costs: list[dict[str, float]]) -> dict[str, float]:

@@ -31,6 +31,7 @@ def sections(results: Found) -> dict[str, str]:
     parts["models-seeds"] = seeds_table(results["models"])
     parts["models-cost"] = cost_table(results)
     parts["models-beside"] = beside_table(results["beside_members"])
+    parts["models-steps"] = decomposition_table(results["decomposition"])
     parts["models-chosen"] = (
         f"{chosen_table(results)}\n\n{diagnosis_table(results['diagnosis'])}\n\n{failure_sentence(results['failed'])}"
     )
@@ -141,16 +142,7 @@ def beside_table(beside: Mapping[str, Found]) -> str:
         trained_on, universe = key.split("/")
         if trained_on == "all" and universe == "members":
             continue
-        rows = [
-            [
-                f"less {model}",
-                _with_bounds(by["rank_ic"], 1, 3),
-                _with_bounds(by["sharpe_ratio"], 1, 2),
-                _with_bounds(by["matched_skill"], 100, 1),
-                _with_bounds(by["active_return"], 100, 1),
-            ]
-            for model, by in found["difference"].items()
-        ]
+        rows = [[f"less {model}", *_compared(by)] for model, by in found["difference"].items()]
         table = markdown_table(
             ["tuned ensemble", "rank IC", "Sharpe ratio", "matched skill, points", "active return, % a year"], rows
         )
@@ -175,7 +167,7 @@ def chosen_table(results: Found) -> str:
     """Tell what the combination and the search decided."""
     rows = []
     for work, folds in results["combinations"].items():
-        names = [fold["combination"] for fold in folds]
+        names = [chosen_way(fold) for fold in folds]
         learners = sorted({name for fold in folds for name in fold["weights"]})
         weights = ", ".join(f"{name} {mean(fold['weights'].get(name, 0.0) for fold in folds):.2f}" for name in learners)
         counts = ", ".join(f"{name} {names.count(name)}" for name in dict.fromkeys(sorted(names)))
@@ -191,6 +183,36 @@ def chosen_table(results: Found) -> str:
         "inner Sharpe ratio of the defaults -> best, by search",
     ]
     return markdown_table(header, rows) if rows else "Not measured."
+
+
+def chosen_way(fold: Found) -> str:
+    """Name the way that won, by the ratios that decided; a single learner by its name."""
+    ratios = {way: ratio for way, ratio in fold["inner_sharpe_ratio"].items() if ratio is not None}
+    way = max(ratios, key=lambda name: ratios[name]) if ratios else "voting"
+    return way.replace("single", f"{fold['combination']} alone")
+
+
+def decomposition_table(decomposition: Mapping[str, Found]) -> str:
+    """From the plain average to the ensemble, a step at a time."""
+    texts = []
+    for universe, steps in decomposition.items():
+        rows = []
+        for name, found in steps.items():
+            rows.append([name, *_compared(found["alone"])])
+            if found["step"] is not None:
+                rows.append(["... less the row above", *_compared(found["step"])])
+        header = ["step", "rank IC", "Sharpe ratio", "matched skill, points", "active return, % a year"]
+        texts.append(f"Scored on {TITLES[universe]}:\n\n{markdown_table(header, rows)}")
+    return "\n\n".join(texts) or "Not measured."
+
+
+def _compared(by: Found) -> list[str]:
+    return [
+        _with_bounds(by["rank_ic"], 1, 3),
+        _with_bounds(by["sharpe_ratio"], 1, 2),
+        _with_bounds(by["matched_skill"], 100, 1),
+        _with_bounds(by["active_return"], 100, 1),
+    ]
 
 
 def diagnosis_table(diagnosis: Mapping[str, Found]) -> str:

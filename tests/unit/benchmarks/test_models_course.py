@@ -10,13 +10,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import rankdata
 
 from benchmarks.models import __main__ as command
 from benchmarks.models import tables
 from benchmarks.models.ablation import ALL, SEVEN, SEVEN_INDICATORS, TECHNICAL, ablation_sets
 from benchmarks.models.contenders import learners
 from benchmarks.models.course import Store, quick_course
-from benchmarks.models.running import LEARNED, works
+from benchmarks.models.running import CHOSEN_WEIGHTS, LEARNED, with_weights, works
 from benchmarks.models.scoring import score
 from lambdas.core.backtest.evaluation import evaluate_predictions
 from lambdas.core.labels import eligible
@@ -132,6 +133,37 @@ def test_the_plain_average_is_the_mean_of_the_three(parts):
     for part in parts:
         three = np.mean([part.scores[name] for name in LEARNED[:-1]], axis=0)
         np.testing.assert_allclose(part.scores["plain average"], three)
+
+
+def test_equal_weights_on_default_learners_order_like_their_mean_log_odds(parts):
+    equal = with_weights(parts[0], dict.fromkeys(LEARNED[:-1], 1 / 3)).scores[CHOSEN_WEIGHTS]
+    odds = [np.log(parts[0].scores[name] / (1 - parts[0].scores[name])) for name in LEARNED[:-1]]
+    slow = sum((values - np.nanmean(values)) / np.nanstd(values) for values in odds) / 3
+    np.testing.assert_allclose(equal, slow, rtol=1e-9)
+    alone = with_weights(parts[0], {"xgboost": 1.0, "lightgbm": 0.0, "network": 0.0}).scores[CHOSEN_WEIGHTS]
+    np.testing.assert_array_equal(rankdata(alone, axis=1), rankdata(parts[0].scores["xgboost"], axis=1))
+
+
+def test_the_steps_lead_from_the_average_to_the_ensemble(results):
+    for universe in ("members", "all"):
+        steps, models = results["decomposition"][universe], results["models"][f"members/{universe}"]
+        values = [found["alone"]["rank_ic"]["value"] for found in steps.values()]
+        assert values[0] == models["plain average"]["rank_ic"]["value"]
+        assert values[-1] == models["tuned ensemble"]["rank_ic"]["value"]
+        walked = sum(found["step"]["rank_ic"]["value"] for found in list(steps.values())[1:])
+        assert walked == pytest.approx(values[-1] - values[0])
+
+
+@pytest.mark.parametrize(
+    ("ratios", "way"),
+    [
+        ({"voting": 0.5, "stacking": 0.7, "stacking neutral": 0.9}, "stacking neutral"),
+        ({"voting": 0.5, "single neutral": 0.6, "stacking": None}, "network alone neutral"),
+        ({"voting": None}, "voting"),
+    ],
+)
+def test_the_chosen_way_is_the_one_with_the_best_inner_ratio(ratios, way):
+    assert tables.chosen_way({"inner_sharpe_ratio": ratios, "combination": "network"}) == way
 
 
 def test_members_only_counts_members_only(course, parts):
