@@ -15,6 +15,8 @@ from lambdas.report.page import render_report
 from lambdas.runtime.stores import Stores
 
 LISTED_RUNS = 200
+SHADOW = "shadow"
+"""Whose verdicts stand beside those of the run's candidate."""
 
 
 def write_report(stores: Stores, run: dict[str, Any]) -> None:
@@ -22,6 +24,7 @@ def write_report(stores: Stores, run: dict[str, Any]) -> None:
     run_id = run["run_id"]
     recorded = stores.analytics.gates(run_id)
     gates = [gate_record(item) for item in recorded.values()]
+    shadow_gates = [gate_record(item) for item in stores.analytics.gates(run_id, of=SHADOW).values()]
     facts = {name: value for name, value in run.items() if name not in ("PK", "SK", "announced_at")}
     facts["dataset_hash"] = _of_data(recorded, "dataset_hash")
     quality = _of_data(recorded, "quality")
@@ -33,11 +36,13 @@ def write_report(stores: Stores, run: dict[str, Any]) -> None:
         evaluated=evaluated,
         validated=validated,
         quality=None if quality is None else json.loads(quality),
+        shadow_gates=shadow_gates,
         times=step_times(stores.executions.history(str(run.get("execution_arn"))), stores.environment.memory_mb),
     )
     values = {
         "run": facts,
         "gates": [gate.model_dump(mode="json") for gate in gates],
+        "shadow_gates": [gate.model_dump(mode="json") for gate in shadow_gates],
         "evaluation": (evaluated or {}).get("evaluation"),
         "validation": (validated or {}).get("validation"),
         "quality": report.quality,

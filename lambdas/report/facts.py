@@ -38,6 +38,7 @@ class RunReport:
 
     run: Mapping[str, Any]
     gates: tuple[GateRecord, ...] = ()
+    shadow_gates: tuple[GateRecord, ...] = ()
     kind: Literal["run", "tear_sheet"] = "run"
     evaluation: Evaluation | None = None
     exhibits: Exhibits | None = None
@@ -73,6 +74,7 @@ def report_of(
     validated: Mapping[str, Any] | None,
     quality: Mapping[str, Any] | None,
     times: Sequence[StepTime] = (),
+    shadow_gates: Sequence[GateRecord] = (),
 ) -> RunReport:
     """Join what the steps stored: `evaluation.json` and `validation.json`, the quality report, the times.
 
@@ -86,6 +88,8 @@ def report_of(
     quality : mapping or None
         A quality report as JSON values.
     times : sequence of StepTime
+    shadow_gates : sequence of GateRecord
+        Of the shadow, where the run judged one beside its candidate.
     """
     evaluated, judged = evaluated or {}, validated or {}
     importance = evaluated.get("importance")
@@ -93,6 +97,7 @@ def report_of(
     shared: dict[str, Any] = {
         "run": run,
         "gates": tuple(gates),
+        "shadow_gates": tuple(shadow_gates),
         "trials": TrialEvidence.model_validate(evaluated["trials"]) if "trials" in evaluated else None,
         "searches": tuple(SearchHistory.model_validate(search) for search in evaluated.get("searches", ())),
         "importance": None if importance is None else ImportanceExhibit.model_validate(importance),

@@ -51,7 +51,7 @@ def render_report(report: RunReport) -> str:
 
 
 def sections_of(report: RunReport) -> list[Section]:
-    """Return the sections in the order of the page; every report has all of them.
+    """Return the sections in the order of the page; every report has all of them, but for a shadow that it may lack.
 
     Those of which a run that stopped early measured nothing come after those that have something to say.
     """
@@ -64,6 +64,7 @@ def sections_of(report: RunReport) -> list[Section]:
         model.importance(report),
         model.recommendations(report),
         model.competition(report),
+        *((model.shadow(report),) if report.shadow_gates else ()),
         search.search(report),
         provenance.data(report),
         provenance.run(report),

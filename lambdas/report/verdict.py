@@ -87,15 +87,21 @@ def headline(report: RunReport) -> Headline:
         tone = _tone(stopped)
         word = f"{word}: {'evidence is missing' if tone == 'open' else 'a threshold is missed'}"
     message = str(report.run.get("message") or report.run.get("explanation") or "")
-    more = (report.gates[-1].reason,) if outcome == "PROMOTED" and report.gates else ()
-    return Headline(word, tone, tuple(sentence for sentence in (message, *more) if sentence))
+    if outcome != "PROMOTED" or not report.gates:
+        return Headline(word, tone, tuple(sentence for sentence in (message,) if sentence))
+    if stopped is not None and report.shadow_gates:
+        beside = f"The run's own candidate was stopped by the {_lower(stopped.gate)} gate: {stopped.reason}"
+        return Headline("Deployed: the shadow", tone, (message, report.shadow_gates[-1].reason, beside))
+    return Headline(word, tone, (message, report.gates[-1].reason))
 
 
 def gates(report: RunReport) -> tuple[GateView, ...]:
     """Return every gate in the order of the machine; those that were not reached say so."""
     found = {gate.gate: gate for gate in report.gates}
-    names: tuple[GateName, ...] = TUNING_GATES if "live" not in found else (*TUNING_GATES[:1], "live")
-    return tuple(_view(name, found.get(name)) for name in names if name in found or report.kind == "run")
+    daily = report.run.get("workflow") == "daily-assessment"
+    names: tuple[GateName, ...] = ("data_quality", "live") if daily else TUNING_GATES
+    whole = report.kind == "run" and report.run.get("outcome") != "ROLLED_BACK"
+    return tuple(_view(name, found.get(name)) for name in names if name in found or whole)
 
 
 def tiles(views: Sequence[GateView]) -> tuple[CheckView, ...]:

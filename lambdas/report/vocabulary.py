@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from lambdas.core.gates import measured
 from lambdas.core.values import GateCheck, GateName, Verdict
 from lambdas.report import numbers
+from lambdas.report.content import Tone
 from lambdas.report.numbers import Write
 
 
@@ -69,7 +70,7 @@ GATES: dict[GateName, tuple[str, str]] = {
 }
 TUNING_GATES: tuple[GateName, ...] = ("data_quality", "backtesting", "market", "risk", "deployment")
 
-VERDICTS: dict[Verdict, tuple[str, str, str]] = {
+VERDICTS: dict[Verdict, tuple[str, str, Tone]] = {
     "PASS": ("PASS", "\u2713", "good"),
     "FAIL": ("FAIL", "\u2715", "bad"),
     "INSUFFICIENT_EVIDENCE": ("INSUFFICIENT EVIDENCE", "?", "open"),

@@ -12,6 +12,7 @@ from lambdas.report.figure import MUTED, PORTFOLIO, axis, interval, layout, roun
 from lambdas.report.numbers import known, percent, points
 from lambdas.report.sections.market import not_validated
 from lambdas.report.sections.performance import not_backtested
+from lambdas.report.vocabulary import GATES, VERDICTS
 
 TOP_FEATURES = 20
 FUNDAMENTAL = "fundamental"
@@ -221,6 +222,24 @@ def competition(report: RunReport) -> Section:
             )
         )
     return Section("competition", title, blocks)
+
+
+def shadow(report: RunReport) -> Section:
+    """List the verdicts on the shadow: a model of an earlier run, judged on its live record."""
+    rows = [
+        [
+            text(GATES[gate.gate][0], tone="strong"),
+            text(f"{VERDICTS[gate.verdict][1]} {VERDICTS[gate.verdict][0]}", tone=VERDICTS[gate.verdict][2]),
+            text(gate.reason),
+        ]
+        for gate in report.shadow_gates
+    ]
+    heads = [Column("Gate", number=False), Column("Verdict", number=False), Column("Why", number=False)]
+    lead = (
+        "A candidate of an earlier run whose evidence did not suffice. It is scored daily and published nowhere; here "
+        "it is asked again what every candidate is asked, with its live record as evidence."
+    )
+    return Section("shadow", "The shadow", [Table("Its gates", heads, rows, sortable=False)], lead)
 
 
 def champion_facts(report: RunReport) -> Block:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import made_reports
@@ -117,6 +118,26 @@ def test_missing_evidence_is_told_from_a_missed_threshold() -> None:
     )
     found = headline(RunReport(run={"outcome": "REJECTED", "message": "No."}, gates=(missing,)))
     assert (found.word, found.tone) == ("Not deployed: evidence is missing", "open")
+
+
+def test_a_shadow_that_takes_over_is_told_from_the_candidate() -> None:
+    stopped = made_reports.stopped_at_backtesting(made_reports.simulated())
+    passed = GateRecord(gate="deployment", verdict="PASS", checks=(), reason="Every gate passed.")
+    report = replace(
+        stopped, run={**stopped.run, "outcome": "PROMOTED", "message": "v0 is champion."}, shadow_gates=(passed,)
+    )
+    found = headline(report)
+    assert found.word == "Deployed: the shadow"
+    assert found.sentences[:2] == ("v0 is champion.", "Every gate passed.")
+    assert "own candidate was stopped by the backtesting gate" in found.sentences[2]
+    assert "shadow" in [section.id for section in sections_of(report)]
+    assert "shadow" not in [section.id for section in sections_of(stopped)]
+
+
+def test_gates_are_those_that_the_machine_asks() -> None:
+    daily = RunReport(run={"workflow": "daily-assessment", "outcome": "REJECTED"})
+    assert [gate.name for gate in gates(daily)] == ["Data quality", "Live"]
+    assert gates(RunReport(run={"workflow": "advanced-model-tuning", "outcome": "ROLLED_BACK"})) == ()
 
 
 def test_a_drawdown_bound_is_at_most_and_a_hit_rate_bound_at_least() -> None:
