@@ -10,6 +10,7 @@ import pandas as pd
 from lambdas.core.backtest.evaluation import evaluation_of
 from lambdas.core.backtest.run import run_backtest
 from lambdas.core.exhibits.measure import measure_exhibits
+from lambdas.core.exhibits.quality import shortened_quality
 from lambdas.core.gates import MARKET, assess_target, backtesting_gate, data_quality_gate, market_gate, risk_gate
 from lambdas.core.market_data.dataset import dataset_hash
 from lambdas.core.market_data.quality import quality_report
@@ -69,5 +70,5 @@ def tear_sheet_of(
         competitive_score=competitive_score(backtest),
         target=assess_target(evaluation.pooled.hit_rate, frozen.market_outperformance.get(MARKET), gates),
         study=study_market(backtest, holdout),
-        quality=quality.model_dump(mode="json"),
+        quality=shortened_quality(quality),
     )

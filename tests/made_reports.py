@@ -12,6 +12,7 @@ import pandas as pd
 from lambdas.core.backtest.evaluation import evaluation_of
 from lambdas.core.backtest.run import run_backtest
 from lambdas.core.exhibits.measure import measure_exhibits
+from lambdas.core.exhibits.quality import shortened_quality
 from lambdas.core.gates import backtesting_gate, data_quality_gate
 from lambdas.core.labels import compute_outcomes, eligible
 from lambdas.core.market_data.panel import MarketDataset
@@ -195,7 +196,7 @@ def validated(dataset: MarketDataset, skill: float, years: float = 2.0) -> RunRe
             "validation": judged.model_dump(mode="json"),
             "candidate": candidate(tuple(one.symbol for one in judged.study.recommended)),
         },
-        quality=quality.model_dump(mode="json"),
+        quality=shortened_quality(quality),
         times=TIMES,
     )
 
@@ -219,7 +220,7 @@ def stopped_at_backtesting(dataset: MarketDataset) -> RunReport:
             "exhibits": measure_exhibits(backtest).model_dump(mode="json"),
         },
         validated=None,
-        quality=quality.model_dump(mode="json"),
+        quality=shortened_quality(quality),
         times=TIMES,
     )
 
@@ -238,7 +239,7 @@ def stopped_at_the_data() -> RunReport:
         [GateRecord.model_validate({**gate.model_dump(), "reason": f"{gate.reason} {EVIL}"})],
         evaluated=None,
         validated=None,
-        quality=quality.model_dump(mode="json"),
+        quality=shortened_quality(quality),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from lambdas.adapters.workspace import workspace
 from lambdas.contracts.enrichment import BuildRequest, BuildResult
 from lambdas.contracts.metrics import Metric
 from lambdas.core.errors import InvalidDatasetError
+from lambdas.core.exhibits.quality import shortened_quality
 from lambdas.core.features import assert_no_look_ahead, build_features, write_features
 from lambdas.core.gates import data_quality_gate
 from lambdas.core.market_data.dataset import dataset_hash, merge_datasets, read_dataset, write_dataset
@@ -51,8 +53,9 @@ def build(request: BuildRequest, stores: Stores) -> BuildResult:
     content = dataset_hash(dataset)
     dataset_uri = stores.datasets.save(folder, content, reuse_key(core_version(), quality)[:8])
     gate = data_quality_gate(quality, stores.settings.gates)
-    # The whole report goes with the verdict: a run that ends here has no other record of what was wrong.
-    stores.analytics.record_gate(request.run_id, gate, quality=quality.model_dump_json(), dataset_hash=content)
+    # What is wrong goes with the verdict: a run that ends here has no other record of it.
+    shortened = json.dumps(shortened_quality(quality))
+    stores.analytics.record_gate(request.run_id, gate, quality=shortened, dataset_hash=content)
     measure(Metric.SYMBOL_COVERAGE, quality.symbol_coverage)
     measure(Metric.STALENESS_SESSIONS, quality.staleness_sessions)
     return BuildResult(

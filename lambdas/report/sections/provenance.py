@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lambdas.report import numbers
-from lambdas.report.content import Absent, Block, Column, Facts, Note, Section, Table, fact, number, text
+from lambdas.report.content import Absent, Block, Cell, Column, Facts, Note, Section, Table, fact, number, text
 from lambdas.report.facts import RunReport, StepTime
 
 SURVIVORSHIP = ("hindsight", "survivorship")
@@ -45,6 +45,24 @@ COUNTS = {
     "restated_periods": "Restated periods, first filing used",
     "symbols_without_reports": "Symbols without reports",
 }
+SYMBOLS = {
+    "ended": "Prices end before the data does",
+    "gaps": "Sessions missing within a life",
+    "frozen": "Same close for many sessions in a row",
+    "suspected_splits": "Splits that were probably missed",
+    "prices_not_renewed": "Prices kept from an earlier run",
+    "facts_not_renewed": "Reports kept from an earlier run",
+    "facts_unusable": "Reported facts that could not be used",
+    "no_fundamentals": "No fundamentals",
+    "statements_of_yahoo": "Fundamentals of Yahoo in place of EDGAR",
+    "no_earnings_dates": "No dates of announcements",
+    "macro_of_fred": "Macro series of FRED",
+    "macro_not_renewed": "Macro series kept from an earlier run",
+    "macro_missing": "Macro series that are missing",
+    "no_sector": "No sector",
+    "bars_on_no_session": "Bars on days without a session",
+    "benchmark_missing": "Benchmarks that are missing",
+}
 LAMBDA_GIGABYTE_SECOND = 0.0000166667
 LAMBDA_REQUEST = 0.0000002
 STATE_TRANSITION = 0.000025
@@ -77,7 +95,19 @@ def data(report: RunReport) -> Section:
         )
     )
     blocks += [Note(_sentence(w)) for w in warnings if not any(word in w for word in SURVIVORSHIP)]
-    counts: Mapping[str, int] = quality.get("counts") or {}
+    if families := family_rows(quality):
+        heads = [
+            Column("Feature family", number=False),
+            Column("Values there", hint="Share of symbols and sessions with a price, mean over the family's features"),
+            Column("Thinnest symbols", number=False),
+            Column("What is absent, and why", number=False),
+        ]
+        blocks.append(Table("Coverage by family", heads, families))
+    if named := symbol_rows(quality):
+        heads = [Column("What", number=False), Column("How many"), Column("Which", number=False)]
+        blocks.append(Table("About single symbols", heads, named))
+    totals = quality.get("totals") or {}
+    counts = {name: n for name, n in (quality.get("counts") or {}).items() if name not in totals}
     if counts:
         rows = [[text(counted(name)), number(n, numbers.count)] for name, n in counts.items()]
         blocks.append(Table("Counted", [Column("What", number=False), Column("How many")], rows))
@@ -85,8 +115,55 @@ def data(report: RunReport) -> Section:
     if problems:
         rows = [[text(symbol, tone="strong"), text(reason)] for symbol, reason in sorted(problems.items())]
         heads = [Column("Symbol", number=False), Column("Why it is missing", number=False)]
-        blocks.append(Table(f"Not collected: {len(rows)} symbols", heads, rows, folded=len(rows) > 20))
+        total = totals.get("problems", len(rows))
+        listed = f"Not collected: {numbers.count(total)} symbols" + (
+            f", {len(rows)} listed" if total > len(rows) else ""
+        )
+        blocks.append(Table(listed, heads, rows, folded=len(rows) > 20))
     return Section("data", title, blocks)
+
+
+def family_rows(quality: Mapping[str, Any]) -> list[list[Cell]]:
+    """Return what there is of each family of features, and why the rest is missing."""
+    coverage, reasons = quality.get("family_coverage") or {}, quality.get("absent_reasons") or {}
+    thinnest = quality.get("thinnest") or {}
+    return [
+        [
+            text(family),
+            number(coverage.get(family), numbers.percent),
+            text(", ".join(f"{symbol} {numbers.percent(share)}" for symbol, share in thinnest.get(family, {}).items())),
+            text(reasons.get(family, "")),
+        ]
+        for family in sorted({*coverage, *reasons})
+    ]
+
+
+def symbol_rows(quality: Mapping[str, Any]) -> list[list[Cell]]:
+    """Return what is odd about single symbols: ends, gaps, frozen prices, splits, and what the source had to do."""
+    splits = [f"{s['symbol']} {s['session']} (1:{s['ratio']:g})" for s in quality.get("suspected_splits") or ()]
+    named: dict[str, list[str]] = {
+        "ended": [f"{symbol} {day}" for symbol, day in (quality.get("ended") or {}).items()],
+        "gaps": [
+            f"{symbol} {gap['sessions']} (longest {gap['longest']})"
+            for symbol, gap in (quality.get("gaps") or {}).items()
+        ],
+        "frozen": [f"{symbol} {sessions}" for symbol, sessions in (quality.get("frozen") or {}).items()],
+        "suspected_splits": splits,
+    }
+    named |= {
+        kind: [f"{symbol}: {said}" if said else symbol for symbol, said in details.items()]
+        for kind, details in (quality.get("findings") or {}).items()
+    }
+    totals = quality.get("totals") or {}
+    return [
+        [
+            text(SYMBOLS.get(kind, kind.replace("_", " ").capitalize())),
+            number(totals.get(kind, len(which)), numbers.count),
+            text(", ".join(which) + (" and others" if totals.get(kind, 0) > len(which) else "")),
+        ]
+        for kind, which in named.items()
+        if which
+    ]
 
 
 def run(report: RunReport) -> Section:
