@@ -26,6 +26,7 @@ app.add_typer(run.app)
 app.add_typer(status.app)
 app.add_typer(report.app)
 app.add_typer(research.app)
+app.add_typer(simulate.app)
 
 
 def _print_version(wanted: bool) -> None:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +15,13 @@ from moto import mock_aws
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.sns.models import sns_backends
 
+from cli.in_process import call
 from lambdas.adapters.aws import Clients
 from lambdas.contracts.environment import FunctionEnvironment
 from lambdas.core.settings import ModelSettings
 from lambdas.runtime.stores import Stores, forget_clients
+
+__all__ = ["NAMES", "Account", "call", "deployed"]
 
 REGION = "us-east-1"
 NAMES = {
@@ -29,17 +31,6 @@ NAMES = {
     "analytics_table": "ai-performance-analytics",
     "recommendations_table": "stock-recommendations",
 }
-
-
-@dataclass(frozen=True)
-class Invocation:
-    """What Lambda hands to a handler beside the event."""
-
-    seconds: float = 600.0
-    aws_request_id: str = field(default_factory=lambda: str(uuid.uuid4()))
-
-    def get_remaining_time_in_millis(self) -> int:
-        return int(self.seconds * 1000)
 
 
 @dataclass
@@ -78,13 +69,6 @@ class Account:
             for table in (NAMES["analytics_table"], NAMES["recommendations_table"])
         }
         return {"objects": objects, "items": items}
-
-
-def call(handler: Callable[[Any, Any], dict[str, Any]], event: dict[str, Any], **context: Any) -> dict[str, Any]:
-    """Invoke a handler as Lambda does: JSON in, JSON out."""
-    answer = handler(json.loads(json.dumps(event)), Invocation(**context))
-    result: dict[str, Any] = json.loads(json.dumps(answer, allow_nan=False))
-    return result
 
 
 @contextmanager

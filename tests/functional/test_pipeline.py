@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import boto3
-import in_process_machine as machine
 import pandas as pd
 import pytest
 from in_memory_account import NAMES, Account, call, deployed
 
+from cli import in_process as machine
 from lambdas.adapters.dynamodb import from_item
 from lambdas.backtesting_engine.handler import handler as backtesting
 from lambdas.contracts.base import MAX_RESULT_BYTES
@@ -231,12 +231,12 @@ class TestData:
         assert "data is not good enough" in end["message"]
 
     def test_batches_make_the_same_data_set_as_one(self, world: World) -> None:
-        whole = machine.Run("whole").prepare({"data": world.data, "as_of": "2016-06-30"}, machine.STARTED)[1]
+        whole = machine.Run("whole").prepare({"data": world.data, "as_of": "2016-06-30"})[1]
         symbols = sorted(pd.read_parquet(world.folder / "prices.parquet")["symbol"].unique())
         world.account.stores.analytics.close_run("whole", {"outcome": "X", "message": "", "champion": None})
         world.account.configure(model=SMALL, batch_size=7)
         run = machine.Run("batched")
-        batched = run.prepare({"data": world.data, "symbols": symbols, "as_of": "2016-06-30"}, machine.STARTED)[1]
+        batched = run.prepare({"data": world.data, "symbols": symbols, "as_of": "2016-06-30"})[1]
         world.account.configure(model=SMALL)
         assert run.actions.count("collect") == 3
         assert batched["dataset_hash"] == whole["dataset_hash"]

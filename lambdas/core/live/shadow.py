@@ -36,8 +36,9 @@ class FrozenRecord:
     def of(cls, walk_forward: pd.DataFrame, holdout: pd.DataFrame, live: pd.DataFrame) -> FrozenRecord:
         """Append what was recorded live to the holdout; a date of both is taken from the holdout."""
         columns = ["date", "symbol", "probability"]
-        days = pd.to_datetime(holdout["date"])
-        later = live[pd.to_datetime(live["date"]) > days.max()] if len(live) else live
+        if live.empty:
+            return cls(walk_forward, holdout[columns].reset_index(drop=True))
+        later = live[pd.to_datetime(live["date"]) > pd.to_datetime(holdout["date"]).max()]
         return cls(walk_forward, pd.concat([holdout[columns], later[columns]], ignore_index=True))
 
     def split(self, benchmark_period_days: int) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -52,7 +53,8 @@ class FrozenRecord:
         older = self.frozen[~recent].assign(fold=next_fold)
         first = pd.to_datetime(self.frozen["date"]).min()
         before = self.walk_forward[pd.to_datetime(self.walk_forward["date"]) < first]
-        return pd.concat([before, older], ignore_index=True), self.frozen[recent].reset_index(drop=True)
+        earlier = before if older.empty else pd.concat([before, older], ignore_index=True)
+        return earlier.reset_index(drop=True), self.frozen[recent].reset_index(drop=True)
 
 
 def judge_shadow(
