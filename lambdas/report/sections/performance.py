@@ -79,7 +79,7 @@ def equity_figure(evaluation: Evaluation, report: RunReport) -> Figure:
         data.append(falls)
     curves = [series.equity, *series.benchmarks.values()]
     low, high = min(map(min, curves)), max(map(max, curves))
-    kind = {"type": "log", "dtick": "D1" if high / low < 30 else 1} if high / low > LOG_RANGE else {}
+    kind = {"type": "log", "dtick": "D1" if high / low < 30 else "D2"} if high / low > LOG_RANGE else {}
     marked = shaded(holdout.first_session, holdout.last_session, "holdout", 0.305) if holdout else {}
     return Figure(
         "equity",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lambdas.core.exhibits.values import Calibration, RankICSeries
-from lambdas.core.values import PortfolioMetrics, QuantileReturns
+from lambdas.core.exhibits.values import RankICSeries
+from lambdas.core.values import PortfolioMetrics, QuantileReturns, Reliability
 from lambdas.report import numbers
 from lambdas.report.content import Absent, Block, Figure, Section
 from lambdas.report.facts import RunReport
@@ -42,7 +42,7 @@ def ranking(report: RunReport) -> Section:
     return Section("ranking", title, blocks, lead)
 
 
-def calibration_figure(found: Calibration) -> Figure:
+def calibration_figure(found: Reliability) -> Figure:
     """Hit rate of each tenth of the probabilities against what they said."""
     said, was = [b.probability for b in found.table], [b.hit_rate for b in found.table]
     low, high = min(*said, *was) - 0.02, max(*said, *was) + 0.02

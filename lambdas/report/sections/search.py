@@ -80,15 +80,16 @@ def history_figure(searches: Sequence[SearchHistory]) -> Figure | Absent:
     """Sharpe ratio of every configuration in the order of the searches, and the best so far of each search."""
     data = []
     begin, best_x, best_y = 0, list[float | None](), list[float | None]()
-    by_learner: dict[str, tuple[list[int], list[float | None], list[str]]] = {}
+    by_learner: dict[str, tuple[list[int], list[float | None], list[str], list[bool]]] = {}
     for found in searches:
         best: float | None = None
         for place, trial in enumerate(found.log):
             x = begin + place + 1
             if trial.sharpe_ratio is not None:
-                xs, ys, said = by_learner.setdefault(trial.learner, ([], [], []))
+                xs, ys, said, pruned = by_learner.setdefault(trial.learner, ([], [], [], []))
                 xs.append(x)
                 ys.append(trial.sharpe_ratio)
+                pruned.append(trial.pruned)
                 state = ", given up early" if trial.pruned else ""
                 said.append(f"search {found.point}, {trial.learner} {trial.number}{state}")
                 if not trial.pruned:
@@ -102,8 +103,9 @@ def history_figure(searches: Sequence[SearchHistory]) -> Figure | Absent:
         return Absent("Tuning history", "no configuration was measured.")
     steps = {"color": MUTED, "width": 1.4, "shape": "hv"}
     data.append(line("Best of the search so far", best_x, best_y, steps, connectgaps=False, hoverinfo="skip"))
-    for learner, (xs, ys, said) in sorted(by_learner.items()):
+    for learner, (xs, ys, said, pruned) in sorted(by_learner.items()):
         color, symbol = LEARNERS.get(learner, (MUTED, "cross"))
+        symbols = [f"{symbol}-open" if given_up else symbol for given_up in pruned]
         data.append(
             {
                 "type": "scatter",
@@ -111,7 +113,11 @@ def history_figure(searches: Sequence[SearchHistory]) -> Figure | Absent:
                 "name": learner,
                 "x": xs,
                 "y": rounded(ys, 4),
-                "marker": {"color": color, "symbol": symbol, "size": 7},
+                "marker": {
+                    "color": color,
+                    "symbol": symbols,
+                    "size": 7,
+                },
                 "customdata": said,
                 "hovertemplate": "%{y:.2f} (%{customdata})<extra></extra>",
             }
@@ -120,7 +126,7 @@ def history_figure(searches: Sequence[SearchHistory]) -> Figure | Absent:
         "tuning",
         "Tuning history",
         "Sharpe ratio of each configuration on the inner folds of its search: earlier data only, and flattered by the "
-        "search. The line starts again with each search.",
+        "search. Hollow ones were given up early. The line starts again with each search.",
         data,
         layout(
             hovermode="closest",

@@ -13,6 +13,9 @@
     return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, painted(inner)]));
   };
 
+  // A trace whose x is a number has the x of the trace with that number.
+  const withX = (data) => data.map((one) => (typeof one.x === "number" ? { ...one, x: data[one.x].x } : one));
+
   const layoutOf = (layout, narrow, width) => {
     const drawn = painted(layout);
     const family = getComputedStyle(document.body).fontFamily;
@@ -35,7 +38,7 @@
     for (const node of document.querySelectorAll(".plot")) {
       const { data, layout } = figures[node.dataset.figure];
       const narrow = (width || node.clientWidth) < 520;
-      Plotly.react(node, painted(data), layoutOf(layout, narrow, width), {
+      Plotly.react(node, painted(withX(data)), layoutOf(layout, narrow, width), {
         responsive: !width,
         displaylogo: false,
         modeBarButtonsToRemove: ["lasso2d", "select2d", "autoScale2d"],

@@ -76,6 +76,14 @@ def test_json_in_a_script_cannot_end_it(page: str) -> None:
     assert set(json.loads(embedded[1])) >= {"equity", "folds", "calibration"}
 
 
+def test_dates_of_a_figure_are_written_once(page: str) -> None:
+    embedded = re.search(r'<script type="application/json" id="figures">(.*?)</script>', page, re.DOTALL)
+    assert embedded
+    equity = json.loads(embedded[1])["equity"]["data"]
+    assert isinstance(equity[0]["x"], list)
+    assert [trace["x"] for trace in equity[1:]] == [0] * (len(equity) - 1)
+
+
 def test_numbers_of_the_first_screen_are_those_of_the_gates(deployed: RunReport, page: str) -> None:
     text = Elements(page).text
     assert deployed.evaluation is not None
