@@ -199,6 +199,30 @@ class QuantileReturns(Value):
     positive_dates: FiniteOrNone = Field(description="Share of dates with a positive spread.")
 
 
+class ReliabilityBin(Value):
+    """Rows of similar probability."""
+
+    n_rows: int
+    probability: float = Field(description="Mean of the bin.")
+    hit_rate: float
+
+
+class Reliability(Value):
+    """Probabilities against hits that were not used to fit or calibrate them."""
+
+    n_rows: int
+    mean_probability: FiniteOrNone
+    hit_rate: FiniteOrNone
+    brier_score: FiniteOrNone = Field(description="Mean squared difference of probability and hit (Brier 1950).")
+    brier_score_of_base_rate: FiniteOrNone = Field(
+        description="Of always saying one rate: that of the rows of the calibration, or of these rows."
+    )
+    expected_calibration_error: FiniteOrNone = Field(
+        description="Mean over bins, by rows, of |probability - hit rate| (Naeini, Cooper & Hauskrecht 2015)."
+    )
+    table: tuple[ReliabilityBin, ...] = Field(description="Up to ten bins of equally many rows, lowest first.")
+
+
 class DailySeries(Value):
     """Closes of the simulation, for charts and for whoever wants to recompute a metric."""
 

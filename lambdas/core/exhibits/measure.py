@@ -12,7 +12,6 @@ from lambdas.core.backtest.hits import effective_n
 from lambdas.core.backtest.random_portfolios import draw_subsets, simulate_many
 from lambdas.core.backtest.run import Backtest
 from lambdas.core.exhibits.values import (
-    Calibration,
     Exhibits,
     FoldInterval,
     RandomBand,
@@ -23,6 +22,7 @@ from lambdas.core.exhibits.values import (
 from lambdas.core.labels import BASIS_POINT, execution_prices, mark_prices
 from lambdas.core.market_data.panel import IntArray
 from lambdas.core.models.reliability import reliability
+from lambdas.core.values import Reliability
 
 BAND_PORTFOLIOS = 200
 BAND_QUANTILES = (0.05, 0.5, 0.95)
@@ -72,7 +72,7 @@ def fold_intervals(backtest: Backtest) -> tuple[FoldInterval, ...]:
     return tuple(intervals)
 
 
-def calibration(backtest: Backtest) -> Calibration | None:
+def calibration(backtest: Backtest) -> Reliability | None:
     """Out-of-sample probabilities of every eligible symbol against the hit that the gate reads."""
     span = slice(backtest.first, backtest.last + 1)
     outcomes = backtest.outcomes
@@ -81,8 +81,7 @@ def calibration(backtest: Backtest) -> Calibration | None:
     known = np.isfinite(probability) & np.isfinite(hit) & backtest.eligible[span]
     if not known.any():
         return None
-    found = reliability(probability[known], hit[known], float(hit[known].mean()))
-    return Calibration.model_validate(found.model_dump())
+    return reliability(probability[known], hit[known], float(hit[known].mean()))
 
 
 def rank_ic_series(backtest: Backtest) -> RankICSeries:

@@ -6,7 +6,7 @@ import datetime as dt
 
 from pydantic import Field
 
-from lambdas.core.values import FiniteOrNone, Value
+from lambdas.core.values import FiniteOrNone, Reliability, Value
 
 
 class FoldInterval(Value):
@@ -27,30 +27,6 @@ class RandomBand(Value):
     upper: tuple[float, ...] = Field(description="5 % of the portfolios are above.")
 
 
-class CalibrationBin(Value):
-    """Predictions of similar probability."""
-
-    n_rows: int
-    probability: float = Field(description="Mean of the bin.")
-    hit_rate: float
-
-
-class Calibration(Value):
-    """Out-of-sample probabilities of all eligible symbols against what happened."""
-
-    n_rows: int
-    mean_probability: FiniteOrNone
-    hit_rate: FiniteOrNone
-    brier_score: FiniteOrNone = Field(description="Mean squared difference of probability and hit.")
-    brier_score_of_base_rate: FiniteOrNone = Field(
-        description="Of always saying the hit rate of the very rows it is scored on: no forecast could know it."
-    )
-    expected_calibration_error: FiniteOrNone = Field(
-        description="Mean over bins, by rows, of |probability - hit rate|."
-    )
-    table: tuple[CalibrationBin, ...] = Field(description="Up to ten bins of equally many rows, lowest first.")
-
-
 class RankICSeries(Value):
     """Rank IC of each matured decision date, for a line over time."""
 
@@ -63,7 +39,7 @@ class Exhibits(Value):
 
     fold_intervals: tuple[FoldInterval, ...] = Field(default=(), description="Empty if the predictions name no folds.")
     random_band: RandomBand | None = Field(default=None, description="None if nothing could be drawn.")
-    calibration: Calibration | None = Field(default=None, description="None if no outcome is known.")
+    calibration: Reliability | None = Field(default=None, description="None if no outcome is known.")
     rank_ic: RankICSeries
 
 

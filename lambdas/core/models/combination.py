@@ -23,9 +23,9 @@ from lambdas.core.models.exposures import EXPOSURES, neutralise
 from lambdas.core.models.hyperparameters import LearnerName
 from lambdas.core.models.inner_portfolio import InnerPortfolio
 from lambdas.core.models.out_of_fold import OutOfFold, mean_rank_ic
-from lambdas.core.models.reliability import Reliability, reliability
+from lambdas.core.models.reliability import reliability
 from lambdas.core.models.training_data import TrainingData
-from lambdas.core.values import FiniteOrNone, Value
+from lambdas.core.values import FiniteOrNone, Reliability, Value
 
 SHRINKAGE_PERIODS = 36
 """Prior weight of "all learners are equally good", in independent holding periods: three years of months. With as much

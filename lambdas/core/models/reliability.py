@@ -3,36 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from pydantic import Field
 
 from lambdas.core.market_data.panel import FloatArray
-from lambdas.core.values import FiniteOrNone, Value
+from lambdas.core.values import Reliability, ReliabilityBin
 
 N_BINS = 10
-
-
-class ReliabilityBin(Value):
-    """Rows of similar probability."""
-
-    n_rows: int
-    probability: float = Field(description="Mean of the bin.")
-    hit_rate: float
-
-
-class Reliability(Value):
-    """Probabilities against hits that were not used to fit or calibrate them."""
-
-    n_rows: int
-    mean_probability: FiniteOrNone
-    hit_rate: FiniteOrNone
-    brier_score: FiniteOrNone = Field(description="Mean squared difference of probability and hit (Brier 1950).")
-    brier_score_of_base_rate: FiniteOrNone = Field(
-        description="Of always saying the hit rate of the rows that the calibration was fitted on."
-    )
-    expected_calibration_error: FiniteOrNone = Field(
-        description="Mean over bins, by rows, of |probability - hit rate| (Naeini, Cooper & Hauskrecht 2015)."
-    )
-    table: tuple[ReliabilityBin, ...] = Field(description="Up to ten bins of equally many rows, lowest first.")
 
 
 def reliability(probability: FloatArray, hit: FloatArray, base_rate: float) -> Reliability:
