@@ -10,7 +10,7 @@ import typer
 from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import ValidationError
 
-from cli import report, research, run, status
+from cli import report, research, run, simulate, status
 from cli.console import ExitStatus, SetupError, console, print_error
 from lambdas.adapters.errors import StoreAccessError
 from lambdas.core.errors import AmtsError, InvalidInputError
