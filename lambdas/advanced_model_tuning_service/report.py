@@ -7,12 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from lambdas.adapters.analytics import gate_record
-from lambdas.advanced_model_tuning_service.timing import step_times
-from lambdas.report.facts import report_of
-from lambdas.report.index import PAGE as PAGE
-from lambdas.report.index import RunEntry, render_index
-from lambdas.report.page import render_report
+from lambdas.report import PAGE
 from lambdas.runtime.stores import Stores
+
+__all__ = ["PAGE", "write_report"]
 
 LISTED_RUNS = 200
 SHADOW = "shadow"
@@ -21,6 +19,12 @@ SHADOW = "shadow"
 
 def write_report(stores: Stores, run: dict[str, Any]) -> None:
     """Write `report.json` and `report.html` of a run that has ended, and the page that lists all runs."""
+    # A third of a second that starting and planning a run should not wait for.
+    from lambdas.advanced_model_tuning_service.timing import step_times
+    from lambdas.report.facts import report_of
+    from lambdas.report.index import RunEntry, render_index
+    from lambdas.report.page import render_report
+
     run_id = run["run_id"]
     recorded = stores.analytics.gates(run_id)
     gates = [gate_record(item) for item in recorded.values()]

@@ -6,11 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from lambdas.report import PAGE
 from lambdas.report.page import templates
 from lambdas.report.verdict import HEADLINES, Tone
-
-PAGE = "report.html"
-"""Name of a run's page in its folder; the list stands beside the folders."""
 
 SIGNS = {"good": "\u2713", "bad": "\u2715", "open": "?", "muted": "\u2013"}
 UNREPORTED = ("ASSESSED", "DRY_RUN", "NOTHING", "BUSY")

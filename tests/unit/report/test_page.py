@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime as dt
 import json
 import re
+import subprocess
+import sys
 from dataclasses import replace
 from html.parser import HTMLParser
 
@@ -192,3 +194,20 @@ def test_cost_is_that_of_the_price_list() -> None:
     assert estimated_cost(made_reports.TIMES) == pytest.approx(expected)
     unknown = made_reports.TIMES[0].model_copy(update={"gigabyte_seconds": None})
     assert estimated_cost([unknown]) is None
+
+
+def test_the_service_writes_pages_without_numeric_libraries_and_starts_without_templates() -> None:
+    """Its image has no numpy; and what only the end of a run needs is not loaded with every cold start."""
+    code = """
+import sys
+import lambdas.advanced_model_tuning_service.handler
+assert "jinja2" not in sys.modules
+from lambdas.report.facts import RunReport
+from lambdas.report.page import render_report
+assert "Deployed" in render_report(RunReport(run={"outcome": "PROMOTED", "message": "v1 is champion."}))
+print(*sorted({"numpy", "pandas", "scipy", "boto3"} & set(sys.modules)))
+"""
+    answer = subprocess.run(  # noqa: S603 - our own code
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=120
+    )
+    assert answer.stdout.split() == ["boto3"]
