@@ -160,5 +160,7 @@ def recommend(request: RecommendRequest, stores: Stores) -> RecommendResult:
         model = load_model(stores.models.download(request.version), n_threads=available_threads())
         predictions = model.predict(market.features, market.features.sessions[-1:], market.eligible)
         ranked = predictions.sort_values(["probability", "symbol"], ascending=[False, True], ignore_index=True)
-        facts = stores.predictions.save(as_parquet(ranked), uri, {"n_predictions": len(ranked)})
+        told = explain(model, market, session)
+        reasons = {one.symbol: [voice.model_dump(mode="json") for voice in one.voices] for one in told}
+        facts = stores.predictions.save(as_parquet(ranked), uri, {"n_predictions": len(ranked), "reasons": reasons})
     return RecommendResult(predictions_uri=uri, session=session.date(), n_predictions=facts["n_predictions"])

@@ -289,6 +289,7 @@ class TestDailyAssessment:
         assert [item["probability"] for item in items] == pytest.approx(list(likely)[: len(items)])
         for item in items:
             assert (item["entry_session"], item["maturity_session"]) == ("2016-12-02", "2016-12-09")
+            assert 1 <= len(item["reasons"]) <= 3
             assert (item["version"], item["run_id"], item["written_by"]) == (
                 world.end["champion"],
                 "day-2016-12-01",
