@@ -97,6 +97,13 @@ def test_figures_fit_their_column_on_a_phone(open_page: OpenPage) -> None:
     assert max(widths) <= 390
 
 
+def test_the_gates_are_read_on_a_phone_without_scrolling_sideways(open_page: OpenPage) -> None:
+    page = open_page("deployed", 390).page
+    cut = "[...document.querySelectorAll('.gate .scroll')].filter(one => one.scrollWidth > one.clientWidth).length"
+    assert page.locator(".gate .scroll").count() == 5
+    assert page.evaluate(cut) == 0
+
+
 def test_a_table_sorts_by_its_head_and_by_keyboard(open_page: OpenPage) -> None:
     page = open_page("deployed").page
     table = page.locator("#hits table.sortable").first
