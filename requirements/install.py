@@ -47,7 +47,12 @@ def main() -> int:
         step("amts", VENV, [ROOT / "pyproject.toml"], install_project)
         step("emulator and Node", TOOLS, [REQUIREMENTS / "tools.lock"], install_tools)
         if (ROOT / "package-lock.json").exists():
-            step("CDK CLI", NODE_MODULES, [ROOT / "package.json", ROOT / "package-lock.json"], install_node_packages)
+            step(
+                "Node packages",
+                NODE_MODULES,
+                [ROOT / "package.json", ROOT / "package-lock.json"],
+                install_node_packages,
+            )
     except SetupFailedError as error:
         print(f"setup: {error}", file=sys.stderr)
         return 1
