@@ -225,7 +225,7 @@ class TestData:
     def test_too_few_symbols_stop_the_run_early(self, world: World) -> None:
         known = sorted(pd.read_parquet(world.folder / "prices.parquet")["symbol"].unique())[:3]
         run, end = machine.tune("thin", {"data": world.data, "symbols": [*known, "NOPE", "NADA"]})
-        assert run.actions == ["plan", "collect", "build", "reject"]
+        assert run.actions == ["plan", "collect", "build", "reject", "retire"]
         assert run.result("collect")["n_problems"] == 2
         assert run.result("build")["symbol_coverage"] == pytest.approx(0.6)
         assert "data is not good enough" in end["message"]

@@ -148,7 +148,7 @@ def test_a_planted_signal_is_deployed_with_every_gate_on_record(app: App, promot
     assert app.deployment.analytics.model(version)["outcome"] == "PROMOTED"  # type: ignore[index]
     states = app.states(promoted)
     assert states[0] == "Plan tuning run"
-    assert states[-1] == "Promote candidate"
+    assert states[-2:] == ["Promote candidate", "Retire old models"]
     assert app.announced(run_id) == ["PROMOTED"]
 
 
@@ -195,7 +195,7 @@ def test_a_market_without_a_signal_keeps_the_champion(app: App, promoted: dict[s
     assert (status, run["status"], run["outcome"]) == (3, "SUCCEEDED", "REJECTED")
     stopped = [gate for gate in run["gates"].values() if gate["verdict"] != "PASS"]
     assert len(stopped) == 1, "the machine goes on after a gate that did not pass"
-    assert app.states(run)[-1] == "Keep champion"
+    assert app.states(run)[-2:] == ["Keep champion", "Retire old models"]
     assert app.deployment.registry.champion() == promoted["version"]
     assert app.announced(run["run_id"]) == ["REJECTED"]
 
@@ -230,8 +230,28 @@ def test_an_input_that_the_contract_does_not_know_is_refused_by_name(app: App, e
 
     assert (ended["status"], ended["error"]) == ("FAILED", "InvalidRequestError")
     assert next(iter(execution_input)) in ended["cause"]
-    assert app.deployment.analytics.run(ended["run_id"])["outcome"] == "FAILED"  # type: ignore[index]
+    record = app.deployment.analytics.run(ended["run_id"]) or {}
+    assert (record["outcome"], record["failed_step"]) == ("FAILED", "Plan tuning run")
     assert app.announced(ended["run_id"]) == ["FAILED"]
+
+
+def test_of_two_runs_at_a_time_the_second_ends_at_once(app: App, promoted: dict[str, Any]) -> None:
+    client = app.deployment.step_functions
+    machine, request = app.deployment[StackOutput.TUNING_MACHINE_ARN], json.dumps({"data": promoted["data"]})
+    first = client.start_execution(stateMachineArn=machine, input=request)["executionArn"]
+    deadline = time.monotonic() + 60
+    while app.deployment.analytics.run(first.rpartition(":")[2]) is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+
+    second = app.start(StackOutput.TUNING_MACHINE_ARN, {"data": promoted["data"]})
+
+    output = json.loads(second["output"])
+    assert (second["status"], output["outcome"]) == ("SUCCEEDED", "BUSY")
+    assert first.rpartition(":")[2] in output["message"]
+    assert app.announced(second["run_id"]) == ["BUSY"]
+    while client.describe_execution(executionArn=first)["status"] == "RUNNING" and time.monotonic() < deadline + 60:
+        time.sleep(0.1)
+    assert client.describe_execution(executionArn=first)["status"] == "SUCCEEDED"
 
 
 def test_a_broken_upload_fails_the_run_with_the_name_of_what_is_wrong(app: App, promoted: dict[str, Any]) -> None:
