@@ -30,20 +30,21 @@ DAYS = ("2016-10-31", "2016-11-01", "2016-11-02", "2016-11-03", "2016-11-04", "2
 LATER = "2016-11-30"
 
 
+@pytest.fixture(scope="class")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Account, str, dict[str, Any]]]:
+    with pytest.MonkeyPatch.context() as monkeypatch, deployed(monkeypatch) as account:
+        monkeypatch.setenv("OMP_NUM_THREADS", "1")
+        account.configure(model=BEYOND_REACH)
+        data = account.upload(market(tmp_path_factory.mktemp("planted") / "data", 0.6), "planted")
+        _, end = machine.tune("run-1", {"data": data, "as_of": DAYS[0]})
+        for day in DAYS:
+            started = dt.datetime.combine(dt.date.fromisoformat(day), dt.time(13), dt.UTC) + dt.timedelta(days=1)
+            machine.assess(f"day-{day}", {"data": data, "as_of": day}, started_at=started)
+        yield account, data, end
+
+
 class TestLife:
     """Tuned once, watched for six sessions, judged when five of them have matured."""
-
-    @pytest.fixture(scope="class")
-    def world(self, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Account, str, dict[str, Any]]]:
-        with pytest.MonkeyPatch.context() as monkeypatch, deployed(monkeypatch) as account:
-            monkeypatch.setenv("OMP_NUM_THREADS", "1")
-            account.configure(model=BEYOND_REACH)
-            data = account.upload(market(tmp_path_factory.mktemp("planted") / "data", 0.6), "planted")
-            _, end = machine.tune("run-1", {"data": data, "as_of": DAYS[0]})
-            for day in DAYS:
-                started = dt.datetime.combine(dt.date.fromisoformat(day), dt.time(13), dt.UTC) + dt.timedelta(days=1)
-                machine.assess(f"day-{day}", {"data": data, "as_of": day}, started_at=started)
-            yield account, data, end
 
     def seat(self, account: Account) -> str:
         shadow = account.stores.shadow.version()
