@@ -66,10 +66,20 @@ def measure(n_threads: int = 1, n_symbols: int = N_SYMBOLS, n_trials: int = N_TR
         f"of the machine at the start: {load:.1f} on {os.cpu_count()} cores, so wall time tells of the others, and the "
         "limits are held against processor time: yes where it fits one core, no where half of it, two cores at their "
         "best, does not fit; else it takes a machine of its own to tell.",
+        "memory": memory_sentence(tuned[0]),
         "n_threads": n_threads,
         "parts": [*grown[:-1], untuned, *tuned],
         **growth(grown),
     }
+
+
+def memory_sentence(tuned: dict[str, Any]) -> str:
+    """Tell the search from the fit: two invocations of a Lambda, which may be served by one warm process."""
+    return (
+        f"In one process the data sets are {tuned['data_mb']:,.0f} MB at their peak, the search "
+        f"{tuned['search_mb']:,.0f} MB and the fit after it {tuned['fit_mb']:,.0f} MB: not all that the search used is "
+        "given back. On AWS they are two invocations, which a warm process may both serve."
+    )
 
 
 def extrapolated(untuned: dict[str, Any], tuned: dict[str, Any], n_trials: int) -> dict[str, Any]:
@@ -117,7 +127,7 @@ def one_part(folder: Path, stride: int, trials: int, n_threads: int) -> dict[str
         walk_forward=WalkForwardSettings(training_stride=stride),
         tuning=TuningSettings(n_trials=max(1, trials), cadence_windows=0),
     )
-    reading, working = Meter(), Meter()
+    reading, searching, working = Meter(), Meter(), Meter()
     begun = time.process_time(), time.perf_counter()
     with reading:
         dataset = read_dataset(folder / "dataset")
@@ -127,22 +137,26 @@ def one_part(folder: Path, stride: int, trials: int, n_threads: int) -> dict[str
     first, last = training_span(market, fold, settings.portfolio.horizon)
     n_rows = len(training_rows(market, first, last, settings).y)
     n_trials = 0
-    with working:
-        hyperparameters = Hyperparameters()
-        if trials:
+    hyperparameters = Hyperparameters()
+    if trials:
+        with searching:
             point = TuningPoint(number=0, train_first=fold.train_first, train_last=fold.train_last)
             outcome = tune_hyperparameters(market, point, settings, seed=1, n_threads=n_threads)
             hyperparameters, n_trials = outcome.hyperparameters, outcome.trials
+            del outcome
+    with working:
         fitted = fit_and_predict_fold(market, fold, hyperparameters, settings, seed=1, n_threads=n_threads)
+    peaks = {
+        name: meter.cost()["peak_mb"] for name, meter in (("data", reading), ("search", searching), ("fit", working))
+    }
     return {
         "n_rows": n_rows,
         "n_features": len(market.features.names),
         "cpu": round(time.process_time() - begun[0], 2),
         "wall": round(time.perf_counter() - begun[1], 2),
         "fit_cpu": working.cost()["cpu"],
-        "data_mb": reading.cost()["peak_mb"],
-        "fit_mb": working.cost()["peak_mb"],
-        "peak_mb": max(reading.cost()["peak_mb"], working.cost()["peak_mb"]),
+        **{f"{name}_mb": peak for name, peak in peaks.items()},
+        "peak_mb": max(peaks.values()),
         "trials": n_trials,
         "combination": fitted.combination,
     }

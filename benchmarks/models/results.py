@@ -13,7 +13,7 @@ from benchmarks.models.ablation import ALL, SEVEN, TECHNICAL
 from benchmarks.models.contenders import IMPORTANCE_REPEATS, IMPORTANCE_STRIDE
 from benchmarks.models.course import Course, Store
 from benchmarks.models.intervals import STATISTICS, Sampled, difference, estimate
-from benchmarks.models.running import CHOSEN_WEIGHTS, LEARNED, Outcome, Work
+from benchmarks.models.running import LEARNED, Outcome, Work
 from lambdas.core.models.importance import summarise
 from lambdas.core.models.tuning import TuningOutcome
 
@@ -168,12 +168,12 @@ def failed(outcome: Outcome) -> list[str]:
 
 
 def decomposition(outcome: Outcome) -> Document:
-    """Go from the plain average to the ensemble in two steps: the chosen weights, then the search and what follows."""
+    """Go from the plain average to the ensemble a step at a time: weights, neutral scores, search."""
     answer: Document = {}
-    for universe, chosen in outcome.chosen_weights.items():
+    for universe, between in outcome.steps.items():
         runs = outcome.runs["members", universe]
-        seeds = min(len(chosen), len(runs["plain average"]), len(runs[ENSEMBLE]))
-        steps = {"plain average": runs["plain average"], CHOSEN_WEIGHTS: chosen, ENSEMBLE: runs[ENSEMBLE]}
+        steps = {"plain average": runs["plain average"], **between, ENSEMBLE: runs[ENSEMBLE]}
+        seeds = min(len(found) for found in steps.values())
         steps = {name: list(found)[:seeds] for name, found in steps.items()}
         before = dict(zip(list(steps)[1:], steps, strict=False))
         answer[universe] = {

@@ -16,7 +16,7 @@ from benchmarks.models.contenders import ensemble, learners, logistic, rules, se
 from benchmarks.models.course import Course, Measured, Store, TrainedOn
 from benchmarks.models.intervals import Sampled
 from benchmarks.models.scoring import UNIVERSES, Scored, Universe, score, score_equal_weight
-from lambdas.core.market_data.panel import FloatArray
+from lambdas.core.models.exposures import exposures_of, neutralise
 from lambdas.core.models.hyperparameters import LEARNER_NAMES
 from lambdas.core.models.learners import PROBABILITY_FLOOR
 from lambdas.core.values import FoldPlan
@@ -24,6 +24,7 @@ from lambdas.core.values import FoldPlan
 TIME_MARGIN = 1.3
 """A fold is only begun if the remaining time is this many times the longest one of its work so far."""
 CHOSEN_WEIGHTS = "default learners, chosen weights"
+CHOSEN_NEUTRAL = "the same, neutral where chosen"
 LEARNED = (*LEARNER_NAMES, "plain average")
 
 Runs = Mapping[str, Sequence[Sampled]]
@@ -128,8 +129,8 @@ class Outcome:
     ablation : dict of universe to Runs
     costs : dict of (trained_on, model) to list of dict
         Summed over folds, one entry a seed.
-    chosen_weights : dict of universe to list of Sampled
-        Learners with default parameters, with the weights that the ensembles of the same seeds chose.
+    steps : dict of universe to Runs
+        Learners with default parameters, combined as the ensembles of the same seeds chose; see `as_chosen`.
     notes : dict of work name to list of dict
         Of each fold.
     """
@@ -137,7 +138,7 @@ class Outcome:
     runs: dict[tuple[TrainedOn, Universe], Runs]
     ablation: dict[Universe, Runs]
     costs: dict[tuple[TrainedOn, str], list[dict[str, float]]]
-    chosen_weights: dict[Universe, list[Sampled]]
+    steps: Mapping[Universe, Runs]
     notes: dict[str, list[dict[str, Any]]]
 
 
@@ -179,31 +180,45 @@ def collect(course: Course, store: Store, complete: tuple[Work, ...]) -> Outcome
                     ]
                     cost = _summed([cost, *searches])
                 costs.setdefault((work.trained_on, model), []).append(cost)
-    chosen: dict[Universe, list[Sampled]] = {}
+    steps: dict[Universe, dict[str, list[Sampled]]] = {}
     for work in complete:
         if work.group == "ensemble" and work.trained_on == "members":
             defaults = store.stored(f"learners-members-{work.seed}", course.folds)
             if defaults is not None:
-                parts = [
-                    with_weights(part, note["weights"]) for part, note in zip(defaults, notes[work.name], strict=True)
-                ]
-                for universe in UNIVERSES:
-                    chosen.setdefault(universe, []).append(sampled(score(course, parts, CHOSEN_WEIGHTS, universe)))
-    return Outcome(runs=runs, ablation=ablation, costs=costs, chosen_weights=chosen, notes=notes)
+                folds = zip(course.folds, defaults, notes[work.name], strict=True)
+                parts = [as_chosen(course, fold, part, note) for fold, part, note in folds]
+                for step in parts[0].scores:
+                    for universe in UNIVERSES:
+                        found = sampled(score(course, parts, step, universe))
+                        steps.setdefault(universe, {}).setdefault(step, []).append(found)
+    return Outcome(runs=runs, ablation=ablation, costs=costs, steps=steps, notes=notes)
 
 
-def with_weights(defaults: Measured, weights: Mapping[str, float]) -> Measured:
-    """Combine the learners with default parameters by weights on their log odds, as an ensemble combines its own.
+def as_chosen(course: Course, fold: FoldPlan, defaults: Measured, note: Mapping[str, Any]) -> Measured:
+    """Combine the learners with default parameters as an ensemble combined its own: by weights, then neutral or not.
 
-    Between the plain average and the ensemble: what differs from the one is the weights, from the other the search and
-    what is neutralised.
+    These stand between the plain average and the ensemble: the first differs from the average by its weights alone,
+    the last from the ensemble by the search alone.
     """
-    combined: FloatArray | float = 0.0
-    for name, weight in weights.items():
+    grid = np.zeros_like(defaults.scores["plain average"])
+    for name, weight in note["weights"].items():
         if weight > 0:
             odds = logit(np.clip(defaults.scores[name], PROBABILITY_FLOOR, 1 - PROBABILITY_FLOOR))
-            combined = combined + weight * (odds - np.nanmean(odds)) / np.nanstd(odds)
-    return Measured(scores={CHOSEN_WEIGHTS: np.asarray(combined)}, cost={}, notes={})
+            grid = grid + weight * (odds - np.nanmean(odds)) / np.nanstd(odds)
+    neutral = grid.copy()
+    if chosen_way(note).endswith("neutral"):
+        row, column = np.nonzero(np.isfinite(grid))
+        numbers = row + course.decided(fold).start
+        exposures = exposures_of(course.market.features, numbers, column)
+        if exposures is not None:
+            neutral[row, column] = neutralise(grid[row, column], exposures, numbers)
+    return Measured(scores={CHOSEN_WEIGHTS: grid, CHOSEN_NEUTRAL: neutral}, cost={}, notes={})
+
+
+def chosen_way(note: Mapping[str, Any]) -> str:
+    """Name the way that won, by the ratios that decided."""
+    ratios = {way: ratio for way, ratio in note["inner_sharpe_ratio"].items() if ratio is not None}
+    return max(ratios, key=lambda name: ratios[name]) if ratios else "voting"
 
 
 def _summed(costs: list[dict[str, float]]) -> dict[str, float]:

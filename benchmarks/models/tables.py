@@ -7,6 +7,7 @@ from statistics import mean
 from typing import Any
 
 from benchmarks.controls.tables import markdown_table
+from benchmarks.models.running import chosen_way
 
 Found = Mapping[str, Any]
 TITLES = {"members": "members of the day", "all": "all names"}
@@ -167,7 +168,7 @@ def chosen_table(results: Found) -> str:
     """Tell what the combination and the search decided."""
     rows = []
     for work, folds in results["combinations"].items():
-        names = [chosen_way(fold) for fold in folds]
+        names = [chosen_way(fold).replace("single", f"{fold['combination']} alone") for fold in folds]
         learners = sorted({name for fold in folds for name in fold["weights"]})
         weights = ", ".join(f"{name} {mean(fold['weights'].get(name, 0.0) for fold in folds):.2f}" for name in learners)
         counts = ", ".join(f"{name} {names.count(name)}" for name in dict.fromkeys(sorted(names)))
@@ -183,13 +184,6 @@ def chosen_table(results: Found) -> str:
         "inner Sharpe ratio of the defaults -> best, by search",
     ]
     return markdown_table(header, rows) if rows else "Not measured."
-
-
-def chosen_way(fold: Found) -> str:
-    """Name the way that won, by the ratios that decided; a single learner by its name."""
-    ratios = {way: ratio for way, ratio in fold["inner_sharpe_ratio"].items() if ratio is not None}
-    way = max(ratios, key=lambda name: ratios[name]) if ratios else "voting"
-    return way.replace("single", f"{fold['combination']} alone")
 
 
 def decomposition_table(decomposition: Mapping[str, Found]) -> str:
@@ -325,7 +319,7 @@ def fold_table(found: Found) -> str:
         f"{found['mb_per_million_rows_low']:,.0f} MB from 1x to 2x, {found['cpu_per_million_rows_high']:,.0f} s and "
         f"{found['mb_per_million_rows_high']:,.0f} MB from 2x to 4x: equal numbers are linear growth."
     )
-    return f"{found['sentence']}\n\n{markdown_table(header, rows)}\n\n{grown}"
+    return f"{found['sentence']}\n\n{markdown_table(header, rows)}\n\n{grown} {found['memory']}"
 
 
 def scikit_table(found: Found) -> str:

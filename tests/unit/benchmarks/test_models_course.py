@@ -17,7 +17,7 @@ from benchmarks.models import tables
 from benchmarks.models.ablation import ALL, SEVEN, SEVEN_INDICATORS, TECHNICAL, ablation_sets
 from benchmarks.models.contenders import learners
 from benchmarks.models.course import Store, quick_course
-from benchmarks.models.running import CHOSEN_WEIGHTS, LEARNED, with_weights, works
+from benchmarks.models.running import CHOSEN_NEUTRAL, CHOSEN_WEIGHTS, LEARNED, as_chosen, chosen_way, works
 from benchmarks.models.scoring import score
 from lambdas.core.backtest.evaluation import evaluate_predictions
 from lambdas.core.labels import eligible
@@ -135,13 +135,32 @@ def test_the_plain_average_is_the_mean_of_the_three(parts):
         np.testing.assert_allclose(part.scores["plain average"], three)
 
 
-def test_equal_weights_on_default_learners_order_like_their_mean_log_odds(parts):
-    equal = with_weights(parts[0], dict.fromkeys(LEARNED[:-1], 1 / 3)).scores[CHOSEN_WEIGHTS]
+def test_default_learners_are_combined_as_the_ensemble_chose(course, parts):
+    def combined(ratios, **weights):
+        note = {"weights": weights, "inner_sharpe_ratio": ratios}
+        return as_chosen(course, course.folds[0], parts[0], note).scores
+
+    plain = combined({"voting": 1.0, "voting neutral": 0.5}, **dict.fromkeys(LEARNED[:-1], 1 / 3))
     odds = [np.log(parts[0].scores[name] / (1 - parts[0].scores[name])) for name in LEARNED[:-1]]
     slow = sum((values - np.nanmean(values)) / np.nanstd(values) for values in odds) / 3
-    np.testing.assert_allclose(equal, slow, rtol=1e-9)
-    alone = with_weights(parts[0], {"xgboost": 1.0, "lightgbm": 0.0, "network": 0.0}).scores[CHOSEN_WEIGHTS]
-    np.testing.assert_array_equal(rankdata(alone, axis=1), rankdata(parts[0].scores["xgboost"], axis=1))
+    np.testing.assert_allclose(plain[CHOSEN_WEIGHTS], slow, rtol=1e-9)
+    np.testing.assert_array_equal(plain[CHOSEN_NEUTRAL], plain[CHOSEN_WEIGHTS])
+
+    neutral = combined({"single": 1.0, "single neutral": 1.5}, xgboost=1.0, lightgbm=0.0, network=0.0)
+    ranks = [rankdata(values, axis=1) for values in (neutral[CHOSEN_WEIGHTS], parts[0].scores["xgboost"])]
+    np.testing.assert_array_equal(*ranks)
+    beta = course.market.features.of("beta_252")[course.decided(course.folds[0])].astype(float)
+    known = np.isfinite(neutral[CHOSEN_NEUTRAL]) & np.isfinite(beta)
+    full = known.sum(axis=1) >= 10
+    assert full.any()
+
+    def correlation(scores):
+        return [
+            abs(np.corrcoef(s[k], b[k])[0, 1]) for s, b, k in zip(scores, beta, known, strict=True) if k.sum() >= 10
+        ]
+
+    # Not exactly zero: the exposures of the regression are clipped.
+    assert np.mean(correlation(neutral[CHOSEN_NEUTRAL])) < 0.3 * np.mean(correlation(neutral[CHOSEN_WEIGHTS]))
 
 
 def test_the_steps_lead_from_the_average_to_the_ensemble(results):
@@ -158,12 +177,12 @@ def test_the_steps_lead_from_the_average_to_the_ensemble(results):
     ("ratios", "way"),
     [
         ({"voting": 0.5, "stacking": 0.7, "stacking neutral": 0.9}, "stacking neutral"),
-        ({"voting": 0.5, "single neutral": 0.6, "stacking": None}, "network alone neutral"),
+        ({"voting": 0.5, "single neutral": 0.6, "stacking": None}, "single neutral"),
         ({"voting": None}, "voting"),
     ],
 )
 def test_the_chosen_way_is_the_one_with_the_best_inner_ratio(ratios, way):
-    assert tables.chosen_way({"inner_sharpe_ratio": ratios, "combination": "network"}) == way
+    assert chosen_way({"inner_sharpe_ratio": ratios}) == way
 
 
 def test_members_only_counts_members_only(course, parts):

@@ -24,7 +24,12 @@ def part(**changed):
 )
 def test_a_limit_is_told_from_processor_time_and_memory(cpu, peak_mb, said):
     judged = {**part(cpu=cpu, peak_mb=peak_mb), **fold._limit(part(cpu=cpu, peak_mb=peak_mb), 60)}
-    found = {"sentence": "S.", "parts": [part(), judged], **fold.growth([part(), part(n_rows=2000), part(n_rows=4000)])}
+    found = {
+        "sentence": "S.",
+        "memory": "M.",
+        "parts": [part(), judged],
+        **fold.growth([part(), part(n_rows=2000), part(n_rows=4000)]),
+    }
     lines = tables.fold_table(found).splitlines()
     assert lines[4].endswith("|  |  |")
     assert lines[5].split("|")[-2].strip() == said
@@ -55,4 +60,5 @@ def test_a_small_fold_is_measured_as_the_lambda_runs_it(tmp_path, monkeypatch):
     assert found["trials"] == 3
     assert 200 < found["n_rows"] <= 12 * 1260 / 40
     assert 0 < found["fit_cpu"] <= found["cpu"]
-    assert found["peak_mb"] >= max(found["data_mb"], found["fit_mb"]) > 50
+    assert found["peak_mb"] == max(found["data_mb"], found["search_mb"], found["fit_mb"]) > 50
+    assert f"the fit after it {found['fit_mb']:,.0f} MB" in fold.memory_sentence(found)
