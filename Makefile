@@ -37,7 +37,7 @@ bench: setup  ## Speed beside vectorbt and purgedcv, results compared first: doc
 	$(BIN)/python -m benchmarks.speed
 
 bench-models: setup  ## All models on one walk-forward of ../shared/data, ablation, importance, speed: docs/models.md.
-	$(BIN)/python -m benchmarks.models --speed fold scikit handler-import
+	$(BIN)/python -m benchmarks.models --minutes 55 --speed fold scikit handler-import
 
 lock: setup  ## Resolve the locks of requirements/ again.
 	requirements/lock.sh
