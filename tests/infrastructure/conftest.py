@@ -13,15 +13,13 @@ from typing import Any
 
 import pytest
 from assemblies import Assembly
+from project import MACHINES, ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 TOOLS = ROOT / ".local" / "tools" / "bin"
 if TOOLS.is_dir():  # before anything imports aws_cdk: jsii starts the first `node` it finds
     os.environ["PATH"] = f"{TOOLS}{os.pathsep}{os.environ['PATH']}"
 NODE = shutil.which("node")
 CONTEXT = json.loads((ROOT / "cdk.json").read_text())["context"]
-
-MACHINES = {"tuning": "advanced-model-tuning", "assessment": "daily-assessment"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -6,7 +6,7 @@ import re
 import tomllib
 
 from assemblies import Assembly
-from conftest import ROOT
+from project import ROOT
 
 DOCKERFILE = (ROOT / "docker" / "Dockerfile").read_text()
 

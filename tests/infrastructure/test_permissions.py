@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from assemblies import Assembly
-from conftest import ROOT
+from project import ROOT
 
 ANALYTICS, RECOMMENDATIONS = "Analytics", "Recommendations"
 READ = {"s3:GetObject"}

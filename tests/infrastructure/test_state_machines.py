@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from asl_interpreter import walk
 from assemblies import Assembly
-from conftest import MACHINES
+from project import MACHINES
 from step_answers import REQUESTS
 from syrupy.assertion import SnapshotAssertion
 from syrupy.extensions.json import JSONSnapshotExtension
