@@ -100,7 +100,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
 
 def test_a_whole_run_in_the_images_promotes_a_planted_signal(place: Place, tmp_path: Path) -> None:
     source = SimulatedSource(
-        seed=1, n_symbols=24, signal_rank_ic=0.5, first=dt.date(2014, 1, 2), last=dt.date(2016, 12, 30)
+        seed=1, n_symbols=24, signal_rank_ic=0.6, first=dt.date(2014, 1, 2), last=dt.date(2016, 12, 30)
     )
     folder = tmp_path / "market"
     write_dataset(source.load(None, as_of=None).dataset, folder)

@@ -132,7 +132,7 @@ def market(folder: Path, signal_rank_ic: float, seed: int = 1) -> Path:
 @pytest.fixture(scope="module")
 def promoted(app: App, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """The run on a market with a planted signal, which the other tests build on."""
-    status, run = app.run("--data", str(market(tmp_path_factory.mktemp("planted"), 0.5)), "--fail-on-reject")
+    status, run = app.run("--data", str(market(tmp_path_factory.mktemp("planted"), 0.6)), "--fail-on-reject")
     assert (status, run["outcome"]) == (0, "PROMOTED"), run.get("message")
     return run
 
