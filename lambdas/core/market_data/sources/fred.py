@@ -79,9 +79,17 @@ def first_day(sessions: pd.DatetimeIndex) -> dt.date:
 
 
 def complaint(_url: str, response: Response) -> str | None:
-    """Complain about an answer that is no table: error pages arrive with status 200."""
-    if response.status_code == 200 and not response.text.lstrip("\ufeff").lower().startswith(HEADERS):
+    """Complain about an answer that is no table, or is one only in part: error pages arrive with status 200."""
+    if response.status_code != 200:
+        return None
+    text = response.text.lstrip("\ufeff")
+    if not text.lower().startswith(HEADERS):
         return "the answer is no table" if response.content else "the answer is empty"
+    name = text.partition("\n")[0].strip().rpartition(",")[2]
+    try:
+        parsed(text, name)
+    except UnansweredError as error:
+        return str(error)
     return None
 
 

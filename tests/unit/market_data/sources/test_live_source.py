@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,7 @@ from replay_sources import FIRST, LAST, live_source
 from lambdas.core.errors import InvalidRequestError, TransientMarketDataError
 from lambdas.core.market_data.dataset import dataset_hash, read_dataset, write_dataset
 from lambdas.core.market_data.panel import FIELDS
-from lambdas.core.market_data.sources import LiveAccess, first_needed, open_source
+from lambdas.core.market_data.sources import LiveAccess, first_needed, fred, open_source
 
 
 @pytest.fixture(scope="module")
@@ -239,6 +240,21 @@ def test_a_bar_on_a_holiday_is_left_out_and_said_so(market, serve, tmp_path):
 
 
 # --- fallbacks
+
+
+@pytest.mark.parametrize(
+    ("body", "complains"),
+    [
+        ("observation_date,DGS2\n2019-01-02,2.50\n2019-01-03,.\n", False),
+        ("observation_date,DGS2\n2019-01-02,2.50\n2019-01-03,2.<html>", True),
+        ("observation_date,DGS2\n2019-01-02,2.50\n2019-<html>", True),
+        ("<html>sorry</html>", True),
+        ("", True),
+    ],
+)
+def test_half_an_answer_of_fred_is_asked_for_again(body, complains):
+    answer = SimpleNamespace(status_code=200, text=body, content=body.encode())
+    assert (fred.complaint("", answer) is not None) == complains
 
 
 def test_fred_takes_over_where_yahoo_has_no_series(market, serve, tmp_path):
