@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -45,6 +46,10 @@ class Outcomes:
     absolute_hit: FloatArray
     relative_hit: FloatArray
     matured: BoolArray
+
+    def hit(self, definition: Literal["absolute", "relative"]) -> FloatArray:
+        """Hits by the definition that a gate reads (`hit_definition`)."""
+        return self.absolute_hit if definition == "absolute" else self.relative_hit
 
 
 def has_price(panel: PricePanel) -> BoolArray:

@@ -85,9 +85,7 @@ def by_sector(backtest: Backtest) -> tuple[SectorMetrics, ...]:
     named = securities.drop_duplicates("symbol").set_index("symbol")["sector"]
     sector = named.reindex(list(backtest.dataset.prices.symbols)).fillna("unknown").astype(str).to_numpy()
     span = slice(backtest.first, backtest.last + 1)
-    hit = backtest.outcomes.absolute_hit
-    if backtest.settings.gates.hit_definition == "relative":
-        hit = backtest.outcomes.relative_hit
+    hit = backtest.outcomes.hit(backtest.settings.gates.hit_definition)
     total = max(int(backtest.recommended[span].sum()), 1)
     rows = []
     for name in np.unique(sector):

@@ -76,7 +76,7 @@ def calibration(backtest: Backtest) -> Reliability | None:
     """Out-of-sample probabilities of every eligible symbol against the hit that the gate reads."""
     span = slice(backtest.first, backtest.last + 1)
     outcomes = backtest.outcomes
-    hit = outcomes.absolute_hit if backtest.settings.gates.hit_definition == "absolute" else outcomes.relative_hit
+    hit = outcomes.hit(backtest.settings.gates.hit_definition)
     probability, hit = backtest.aligned.probability[span], hit[span]
     known = np.isfinite(probability) & np.isfinite(hit) & backtest.eligible[span]
     if not known.any():

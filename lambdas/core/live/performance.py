@@ -102,9 +102,7 @@ def _window(backtest: Backtest, days: int | None) -> LiveWindow:
     equity = portfolio.equity[begin - first :]
     total, n_sessions = metrics.total_return(equity), last - begin
     market = metrics.total_return(backtest.benchmarks[MARKET][begin : last + 1])
-    hit = backtest.outcomes.absolute_hit
-    if backtest.settings.gates.hit_definition == "relative":
-        hit = backtest.outcomes.relative_hit
+    hit = backtest.outcomes.hit(backtest.settings.gates.hit_definition)
     picked = backtest.recommended.copy()
     picked[np.setdiff1d(np.arange(len(picked)), decisions[known])] = False
     calibration = reliability(backtest.aligned.probability[picked], hit[picked], base_rate=hits.base_rate or 0.0)

@@ -226,7 +226,7 @@ def _fit_used(
     """Combine, and fit the learners that have a weight on all rows; one that fails there is left out of both."""
     shared = SharedRows(data, settings.portfolio.horizon)
     portfolio = InnerPortfolio.of(market, settings)
-    hits = market.outcomes.absolute_hit if settings.gates.hit_definition == "absolute" else market.outcomes.relative_hit
+    hits = market.outcomes.hit(settings.gates.hit_definition)
     hit = hits[data.decisions, data.columns]
     left_out = dict(predictions.left_out)
     remaining = dict(predictions.logits)

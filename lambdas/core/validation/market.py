@@ -36,9 +36,7 @@ def compare_with_market(backtest: Backtest, first: int, last: int) -> SliceCompa
     found = slice_metrics(backtest, first, last)
     span = _Span.of(backtest, first, last)
     own = span.sums(np.column_stack([np.log1p(span.own), span.excess, span.excess**2]))
-    hit = backtest.outcomes.absolute_hit
-    if backtest.settings.gates.hit_definition == "relative":
-        hit = backtest.outcomes.relative_hit
+    hit = backtest.outcomes.hit(backtest.settings.gates.hit_definition)
     hit_rate, base_rate = _hit_rate(span, hit)
     joint_alpha, joint_beta = _joint_regression(span)
     return SliceComparison(

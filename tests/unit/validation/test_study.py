@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from small_panels import panel
 
+from lambdas.core.backtest.evidence import outperformance_bound
 from lambdas.core.backtest.run import run_backtest
 from lambdas.core.market_data.panel import MarketDataset
 from lambdas.core.settings import EvidenceSettings, ModelSettings, PortfolioSettings, RecommendationRule
@@ -124,6 +125,14 @@ class TestAgainstBenchmarks:
         row = next(row for row in found.benchmarks if row.benchmark == "SPY")
         assert row.market_outperformance.value == pytest.approx(equity ** (1 / years) - spy ** (1 / years))
         assert row.market_outperformance.lower < row.market_outperformance.value < row.market_outperformance.upper
+
+    def test_the_lead_over_spy_has_the_bound_that_the_market_gate_shows(self, backtest):
+        row = next(row for row in compare_with_market(backtest, HOLDOUT, LAST).benchmarks if row.benchmark == "SPY")
+        spy = backtest.benchmarks["SPY"][HOLDOUT : LAST + 1]
+        shown = outperformance_bound(
+            backtest.portfolio.returns[HOLDOUT - FIRST :], spy[1:] / spy[:-1] - 1, 5, SETTINGS.evidence
+        )
+        assert row.market_outperformance.lower == pytest.approx(shown, rel=1e-9)
 
     def test_the_joint_regression_is_that_of_least_squares(self, backtest):
         found = compare_with_market(backtest, FIRST, LAST)
