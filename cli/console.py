@@ -27,6 +27,11 @@ errors = _console(stderr=True)
 """For progress, hints and errors, so that standard output holds the result only."""
 
 
+def show_results_on(*, standard_error: bool) -> None:
+    """Say where results for people go: where progress goes, when standard output is for a program."""
+    console.stderr = standard_error
+
+
 class ExitStatus(IntEnum):
     """How a command ends. Rejecting a model is a result, not a failure."""
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
-import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from pydantic import ValidationError
 
 from cli.console import print_hint
-from lambdas.core.errors import InvalidInputError, UnknownSymbolError
+from cli.layers import resolve
+from lambdas.core.errors import UnknownSymbolError
 from lambdas.core.settings import ModelSettings
 
 if TYPE_CHECKING:
@@ -25,7 +25,11 @@ AsOfOption = Annotated[
 ]
 SettingsOption = Annotated[
     Path | None,
-    typer.Option("--settings", help="TOML file with any of the model settings, e.g. [tuning] n_trials = 20."),
+    typer.Option("--settings", help="TOML file with any settings of the model; `amts settings` lists them."),
+]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=VALUE", help="One setting, e.g. tuning.n_trials=20; may be repeated."),
 ]
 JsonOption = Annotated[Path | None, typer.Option("--json", help="Write the numbers to this file as well.")]
 OutOption = Annotated[Path, typer.Option("--out", help="Parquet file to write.")]
@@ -34,27 +38,12 @@ ThreadsOption = Annotated[
 ]
 
 
-def read_settings(path: Path | None, **walk_forward: int | None) -> ModelSettings:
-    """Model settings of a TOML file over the defaults, flags over both."""
-    values: dict[str, dict[str, object]] = {}
-    if path is not None:
-        try:
-            values = tomllib.loads(path.read_text())
-        except OSError as error:
-            raise InvalidInputError(f"--settings {path}: cannot be read ({error.strerror}).") from error
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise InvalidInputError(f"--settings {path}: not TOML ({error}).") from error
+def read_settings(
+    path: Path | None, assignments: Sequence[str] | None = None, **walk_forward: int | None
+) -> ModelSettings:
+    """Model settings of all layers: see `cli.layers`. Flags of `walk_forward` that are None were not given."""
     given = {name: value for name, value in walk_forward.items() if value is not None}
-    if given:
-        values["walk_forward"] = {**values.get("walk_forward", {}), **given}
-    try:
-        return ModelSettings.model_validate(values)
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise InvalidInputError(
-            f"settings: {place}: {first['msg']}; the names are those of lambdas/core/settings.py"
-        ) from error
+    return resolve(None, path, assignments or (), {"walk_forward": given} if given else None).model
 
 
 def load_market(data: str, symbols: str | None, as_of: dt.datetime | None) -> MarketDataset:

@@ -10,8 +10,8 @@ import typer
 from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import ValidationError
 
-from cli import report, research, run, simulate, status
-from cli.console import ExitStatus, SetupError, console, print_error
+from cli import report, research, run, settings, simulate, status
+from cli.console import ExitStatus, SetupError, console, print_error, show_results_on
 from lambdas.adapters.errors import StoreAccessError
 from lambdas.core.errors import AmtsError, InvalidInputError
 
@@ -27,6 +27,7 @@ app.add_typer(status.app)
 app.add_typer(report.app)
 app.add_typer(research.app)
 app.add_typer(simulate.app)
+app.add_typer(settings.app)
 
 
 def _print_version(wanted: bool) -> None:
@@ -51,6 +52,7 @@ def main() -> None:
 
 def call(command: typer.Typer, arguments: list[str] | None = None) -> int:
     """Run a command and return its exit status, with expected errors as one line on standard error."""
+    show_results_on(standard_error=False)
     try:
         command(arguments)
     except SystemExit as end:  # how a command line ends, also after a usage error: status 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from cli.console import errors, print_hint, print_table
+from cli.console import errors, print_hint, print_table, show_results_on
 from lambdas.core.errors import InvalidInputError
 from lambdas.core.settings import ModelSettings, settings_hash
 
@@ -19,11 +20,17 @@ if TYPE_CHECKING:
 
     from lambdas.core.values import Evaluation, Evidence
 
+STANDARD_OUTPUT = Path("-")
+"""What `--json -` names: the numbers go there, and tables, which are for people, to standard error."""
+
 
 def require_writable(*paths: Path | None) -> None:
     """Refuse, before any long work, a path whose folder does not exist or that is a folder."""
     for path in paths:
         if path is None:
+            continue
+        if path == STANDARD_OUTPUT:
+            show_results_on(standard_error=True)
             continue
         if not path.absolute().parent.is_dir():
             raise InvalidInputError(f"{path}: the folder {path.parent} does not exist; create it first")
@@ -43,10 +50,15 @@ def written_whole(path: Path) -> Iterator[Path]:
 
 
 def write_json(path: Path | None, values: object) -> None:
-    """Write `values` as JSON, or nothing where no path was given."""
-    if path is not None:
-        with written_whole(path) as partial:
-            partial.write_text(json.dumps(values, indent=2, allow_nan=False, default=str) + "\n")
+    """Write `values` as JSON, to standard output where the path is `-`, or nothing where no path was given."""
+    if path is None:
+        return
+    text = json.dumps(values, indent=2, allow_nan=False, default=str) + "\n"
+    if path == STANDARD_OUTPUT:
+        sys.stdout.write(text)
+        return
+    with written_whole(path) as partial:
+        partial.write_text(text, encoding="utf-8")
 
 
 def write_parquet(path: Path, frame: pd.DataFrame) -> None:

@@ -11,7 +11,7 @@ import typer
 from cli import records, run
 from cli.console import console, print_hint
 from cli.deployment import Deployment, environment_name
-from cli.inputs import AsOfOption, DataOption, SettingsOption, SymbolsOption, load_market, read_settings
+from cli.inputs import AsOfOption, DataOption, SetOption, SettingsOption, SymbolsOption, load_market, read_settings
 from cli.outputs import require_writable, write_json, written_whole
 from cli.status import attach
 from lambdas.core.errors import InvalidInputError, InvalidRequestError
@@ -100,6 +100,7 @@ def tear_sheet(
         int | None, typer.Option("--trials", min=1, help="Configurations tried to get here; deflates the Sharpe ratio.")
     ] = None,
     settings_file: SettingsOption = None,
+    assignments: SetOption = None,
     open_: OpenOption = False,
 ) -> None:
     """Write the evidence report of any predictions file, with what the gates would say.
@@ -113,7 +114,7 @@ def tear_sheet(
     if out.suffix.lower() not in (".html", ".htm"):
         raise InvalidRequestError(f"--out {out}: a tear sheet is a page; let the name end in .html")
     require_writable(out)
-    settings = read_settings(settings_file, benchmark_period_days=holdout_days)
+    settings = read_settings(settings_file, assignments, benchmark_period_days=holdout_days)
     frame = read_predictions(predictions)
     made = tear_sheet_of(load_market(data, symbols, as_of), frame, settings, n_trials=trials, name=predictions.name)
     with written_whole(out) as partial:

@@ -14,6 +14,7 @@ from cli.inputs import (
     DataOption,
     JsonOption,
     OutOption,
+    SetOption,
     SettingsOption,
     SymbolsOption,
     ThreadsOption,
@@ -115,6 +116,7 @@ def walk_forward_command(
     ] = None,
     symbols: SymbolsOption = None,
     settings_file: SettingsOption = None,
+    assignments: SetOption = None,
     threads: ThreadsOption = 1,
     json_out: JsonOption = None,
 ) -> None:
@@ -128,7 +130,7 @@ def walk_forward_command(
     from lambdas.core.walk_forward import walk_forward
 
     require_writable(out, json_out)
-    settings = read_settings(settings_file, lookback_days=lookback_days)
+    settings = read_settings(settings_file, assignments, lookback_days=lookback_days)
     dataset = load_market(data, symbols, as_of)
     day = as_of.date() if as_of else dataset.sessions[-1].date()
     with progress_bar("walk-forward") as progress:
@@ -164,6 +166,7 @@ def backtest(
         int | None, typer.Option("--trials", min=1, help="Configurations tried to get here; deflates the Sharpe ratio.")
     ] = None,
     settings_file: SettingsOption = None,
+    assignments: SetOption = None,
     json_out: JsonOption = None,
 ) -> None:
     """Portfolio, metrics and evidence of any predictions file.
@@ -174,7 +177,7 @@ def backtest(
     from lambdas.core.backtest.predictions import read_predictions
 
     require_writable(json_out)
-    settings = read_settings(settings_file)
+    settings = read_settings(settings_file, assignments)
     frame = read_predictions(predictions)
     evaluation = evaluate_predictions(load_market(data, symbols, as_of), frame, settings, n_trials=trials)
     write_json(json_out, summary(evaluation, settings))
@@ -188,6 +191,7 @@ def train(
     as_of: AsOfOption = None,
     symbols: SymbolsOption = None,
     settings_file: SettingsOption = None,
+    assignments: SetOption = None,
     threads: ThreadsOption = 1,
 ) -> None:
     """Search hyper-parameters and fit the ensemble on everything whose outcome is known.
@@ -206,7 +210,7 @@ def train(
     if model.exists():
         raise InvalidRequestError(f"--model {model}: exists already; name a new folder")
     require_writable(model)
-    settings = read_settings(settings_file)
+    settings = read_settings(settings_file, assignments)
     dataset = load_market(data, symbols, as_of)
     market = view_of(dataset, settings)
     fold = latest_training_fold(
