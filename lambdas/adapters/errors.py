@@ -51,9 +51,13 @@ ACCESS_CODES = frozenset(
 class TransientStoreError(AmtsError):
     """A store answered with a fault that is likely to pass; the step is retried."""
 
+    remedy = "Start again later if the retries were not enough (`amts redrive RUN_ID`); what was done is found again."
+
 
 class StoreAccessError(AmtsError):
     """A bucket, table, topic or state machine is missing or may not be used: the deployment is wrong, not the run."""
+
+    remedy = "Compare with the deployed stack: `amts run --dry-run` names what cannot be reached."
 
 
 def error_code(error: ClientError) -> str:
