@@ -5,7 +5,7 @@ ENV ?= dev
 BASE_IMAGE ?= python:3.11-slim-bookworm
 BIN := .venv/bin
 
-.PHONY: help setup demo test lint controls bench bench-models lock synth images image-test deploy clean
+.PHONY: help setup demo test lint controls bench bench-models lock synth images sbom image-test deploy clean
 
 help:  ## What can be made.
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -50,6 +50,9 @@ deploy: setup  ## Deploy ENV=dev|prod into the AWS account of the current creden
 
 images: setup  ## Build the three image targets and say how large they are, where there is a container engine.
 	$(BIN)/python docker/images.py build --base-image $(BASE_IMAGE) $(IMAGE_ARGS)
+
+sbom: setup  ## What the images hold, as CycloneDX lists in build/sbom, and whether their licences can be shipped.
+	$(BIN)/python docker/bill_of_materials.py
 
 image-test: setup  ## Run the weekly machine with every function in its own image, held to Lambda's limits.
 	$(BIN)/pytest -rs tests/images

@@ -13,6 +13,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import bill_of_materials
+
 PROJECT = Path(__file__).resolve().parents[1]
 LIMITS = {"base": 150e6, "data": 600e6, "ml": 1.5e9}
 """Bytes that a target may have on top of the base image; `ml` all in all."""
@@ -46,7 +48,7 @@ def main() -> int:
         build_target(target, given)
     too_large = print_sizes(given.base_image)
     print_imports()
-    return too_large
+    return too_large or bill_of_materials.main()
 
 
 def engine_answers() -> bool:
@@ -54,6 +56,19 @@ def engine_answers() -> bool:
     if shutil.which("docker") is None:
         return False
     return _docker("info", check=False).returncode == 0
+
+
+def is_built(target: str) -> bool:
+    """Say whether there is an image of this target."""
+    return _docker("image", "inspect", f"amts-{target}", check=False).returncode == 0
+
+
+def run_in(target: str, program: str) -> bytes:
+    """Run a Python program in an image and return what it printed."""
+    return subprocess.run(  # noqa: S603 - the container engine's own command
+        [shutil.which("docker") or "docker", "run", "--rm", "--entrypoint", "python", f"amts-{target}", "-c", program],
+        capture_output=True, check=True,
+    ).stdout  # fmt: skip
 
 
 def build_target(target: str, given: argparse.Namespace) -> None:

@@ -6,6 +6,7 @@ import datetime as dt
 import json
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,8 @@ from lambdas.core.market_data.sources import SimulatedSource
 PROJECT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(PROJECT / "docker"))
 
-import images  # noqa: E402 - docker/ is no package
+import bill_of_materials  # noqa: E402 - docker/ is no package
+import images  # noqa: E402
 
 pytestmark = pytest.mark.slow
 
@@ -80,6 +82,27 @@ print(json.dumps({
     "tests": [str(path) for path in site.rglob("tests") if path.is_dir()],
 }))
 """
+
+
+@pytest.mark.parametrize("target", images.LIMITS)
+def test_the_image_holds_what_its_lock_lists_and_nothing_that_cannot_be_shipped(target: str) -> None:
+    of_image, of_lock = bill_of_materials.of_image(target), bill_of_materials.of_lock(target)
+    python = [one for one in of_image["components"] if not one.get("purl", "").startswith("pkg:deb/")]
+    assert {(one["name"], one["version"]) for one in python} == {
+        (one["name"], one["version"]) for one in of_lock["components"]
+    }
+    assert bill_of_materials.unshippable(of_image["components"]) == []
+
+
+def test_what_the_build_adds_to_the_base_image_is_argued_for() -> None:
+    """The base image is the deployer's choice; what our own stages install into it is ours."""
+    added = debian_packages("ml") - debian_packages("base")
+    assert added <= set(tomllib.loads(bill_of_materials.POLICY.read_text())["debian"])
+
+
+def debian_packages(target: str) -> set[str]:
+    components = bill_of_materials.of_image(target)["components"]
+    return {one["name"] for one in components if one.get("purl", "").startswith("pkg:deb/")}
 
 
 @pytest.fixture
