@@ -25,9 +25,9 @@ class Settings(BaseModel):
 class RecommendationRule(Settings):
     """Which symbols a probability turns into recommendations (definitions, section 3)."""
 
-    top_fraction: Fraction = 0.10
-    min_positions: int = Field(default=5, ge=1)
-    min_probability: Fraction = 0.5
+    top_fraction: Fraction = Field(default=0.10, description="Share of the eligible symbols that is recommended.")
+    min_positions: int = Field(default=5, ge=1, description="Recommended at least, where so many are eligible.")
+    min_probability: Fraction = Field(default=0.5, description="No symbol below it is recommended.")
 
 
 class PortfolioSettings(Settings):
@@ -48,11 +48,15 @@ class PortfolioSettings(Settings):
 class WalkForwardSettings(Settings):
     """How time is cut into training and test windows (definitions, section 6)."""
 
-    window_days: int = Field(default=30, ge=7, le=366)
-    lookback_days: int = Field(default=1095, ge=30, le=7320)
-    benchmark_period_days: int = Field(default=90, ge=30, le=730)
-    train_years: float = Field(default=5.0, gt=0.0, le=30.0)
-    min_train_sessions: int = Field(default=252, ge=50)
+    window_days: int = Field(default=30, ge=7, le=366, description="Calendar days of a test window.")
+    lookback_days: int = Field(default=1095, ge=30, le=7320, description="Calendar days that the test windows tile.")
+    benchmark_period_days: int = Field(
+        default=90, ge=30, le=730, description="Calendar days of the holdout, after the windows."
+    )
+    train_years: float = Field(default=5.0, gt=0.0, le=30.0, description="Longest training part before a window.")
+    min_train_sessions: int = Field(
+        default=252, ge=50, description="A window with fewer labelled sessions before it is skipped."
+    )
     training_stride: int = Field(default=5, ge=1, le=63, description="Fit on every n-th date: outcomes overlap.")
 
 
@@ -60,7 +64,7 @@ class TuningSettings(Settings):
     """How much is searched, and how often."""
 
     n_trials: int = Field(default=8, ge=1, le=1000, description="Configurations scored per learner and search.")
-    inner_folds: int = Field(default=3, ge=2, le=10)
+    inner_folds: int = Field(default=3, ge=2, le=10, description="Forward-only folds inside a training part.")
     cadence_windows: int = Field(
         default=12,
         ge=0,
@@ -85,26 +89,34 @@ class TuningSettings(Settings):
 class EvidenceSettings(Settings):
     """How sure a verdict has to be (definitions, section 7)."""
 
-    confidence: Fraction = 0.95
-    bootstrap_draws: int = Field(default=5000, ge=100)
-    random_portfolios: int = Field(default=1000, ge=10)
+    confidence: Fraction = Field(default=0.95, description="Of every one-sided bound.")
+    bootstrap_draws: int = Field(default=5000, ge=100, description="Resamples behind every bound.")
+    random_portfolios: int = Field(
+        default=1000, ge=10, description="Portfolios by lot that the competitive score compares with."
+    )
 
 
 class GateSettings(Settings):
     """Thresholds of the gates (definitions, section 8). Deploy-time only: no execution input reaches them."""
 
-    symbol_coverage: Fraction = 0.90
-    max_staleness_sessions: int = Field(default=3, ge=0)
-    hit_rate: Fraction = 0.60
-    market_outperformance: float = 0.02
-    sharpe_ratio: float = 1.0
-    max_drawdown: Fraction = 0.15
-    deflated_sharpe: Fraction = 0.95
-    evidence: Literal["required", "advisory"] = "required"
-    hit_definition: Literal["absolute", "relative"] = "absolute"
-    target_hit_rate: Fraction = 0.65
-    target_outperformance: float = 0.03
-    require_target: bool = False
+    symbol_coverage: Fraction = Field(default=0.90, description="Smallest share of the symbols with data.")
+    max_staleness_sessions: int = Field(default=3, ge=0, description="Sessions that the newest price may be late.")
+    hit_rate: Fraction = Field(default=0.60, description="Pooled out of sample; must be above it.")
+    market_outperformance: float = Field(default=0.02, description="Return over SPY in the holdout; must be above it.")
+    sharpe_ratio: float = Field(default=1.0, description="Of the last 252 sessions, annualised; must be above it.")
+    max_drawdown: Fraction = Field(default=0.15, description="Of the last 252 sessions; must be below it.")
+    deflated_sharpe: Fraction = Field(
+        default=0.95, description="Probability, given the trials, that the Sharpe ratio is no luck; at least."
+    )
+    evidence: Literal["required", "advisory"] = Field(
+        default="required", description="advisory: report the evidence, gate on the thresholds alone."
+    )
+    hit_definition: Literal["absolute", "relative"] = Field(
+        default="absolute", description="Which hit rate the gate reads: above zero, or above SPY."
+    )
+    target_hit_rate: Fraction = Field(default=0.65, description="What a model is aimed at, above the gate.")
+    target_outperformance: float = Field(default=0.03, description="What a model is aimed at, above the gate.")
+    require_target: bool = Field(default=False, description="Make the target part of the deployment gate.")
 
 
 class LiveSettings(Settings):
