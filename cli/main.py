@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.metadata
 import sys
+import threading
+import traceback
 from typing import Annotated
 
 import typer
@@ -12,14 +14,12 @@ from pydantic import ValidationError
 
 from cli import report, research, run, settings, simulate, status
 from cli.console import ExitStatus, SetupError, console, print_error, show_results_on
-from lambdas.adapters.errors import StoreAccessError
 from lambdas.core.errors import AmtsError, InvalidInputError
 
 app = typer.Typer(
     name="amts",
     help="Advanced Model Tuning System: retune a stock model, and deploy it only on evidence.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 app.add_typer(run.app)
@@ -28,6 +28,9 @@ app.add_typer(report.app)
 app.add_typer(research.app)
 app.add_typer(simulate.app)
 app.add_typer(settings.app)
+
+
+_debug = threading.Event()
 
 
 def _print_version(wanted: bool) -> None:
@@ -41,8 +44,13 @@ def options(
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Before the command: show the trace of an error as well.")
+    ] = False,
 ) -> None:
     """Retune a stock model, and deploy it only on evidence."""
+    if debug:
+        _debug.set()
 
 
 def main() -> None:
@@ -51,22 +59,39 @@ def main() -> None:
 
 
 def call(command: typer.Typer, arguments: list[str] | None = None) -> int:
-    """Run a command and return its exit status, with expected errors as one line on standard error."""
+    """Run a command and return its exit status, with errors as one line on standard error."""
     show_results_on(standard_error=False)
+    _debug.clear()
     try:
         command(arguments)
     except SystemExit as end:  # how a command line ends, also after a usage error: status 2
         return end.code if isinstance(end.code, int) else ExitStatus.OK
-    except InvalidInputError as error:
-        print_error(str(error))
-        return ExitStatus.WRONG_INPUT
-    except ValidationError as error:
-        print_error(first_problem(error))
-        return ExitStatus.WRONG_INPUT
-    except (AmtsError, SetupError, StoreAccessError, BotoCoreError, ClientError) as error:
-        print_error(str(error))
-        return ExitStatus.FAILED
+    except Exception as error:
+        if _debug.is_set():
+            traceback.print_exception(error)
+        return told(error)
     return ExitStatus.OK
+
+
+def told(error: Exception) -> ExitStatus:
+    """Print an error as one line and return the exit status it stands for."""
+    match error:
+        case InvalidInputError():
+            print_error(str(error))
+            return ExitStatus.WRONG_INPUT
+        case ValidationError():
+            print_error(first_problem(error))
+            return ExitStatus.WRONG_INPUT
+        case AmtsError() | SetupError() | BotoCoreError() | ClientError():
+            print_error(str(error))
+        case OSError():
+            print_error(f"{error.filename or 'a file'}: {error.strerror or error}")
+        case _:
+            said = str(error).splitlines()[:1] or [""]
+            print_error(
+                f"a defect of amts, {type(error).__name__}: {said[0]}. Please report it with the output of --debug"
+            )
+    return ExitStatus.FAILED
 
 
 def first_problem(error: ValidationError) -> str:

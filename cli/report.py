@@ -87,7 +87,8 @@ def list_runs(deployment: Deployment, last: int, out: Path | None) -> Path:
 def tear_sheet(
     data: DataOption,
     predictions: Annotated[
-        Path, typer.Option("--predictions", help="Parquet or CSV with date, symbol, probability [recommended, fold].")
+        Path,
+        typer.Option("--predictions", help="Parquet or CSV: date, symbol, probability; optional recommended, fold."),
     ],
     out: Annotated[Path, typer.Option("--out", help="HTML file to write.")],
     symbols: SymbolsOption = None,

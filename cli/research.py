@@ -54,13 +54,15 @@ def features(
         int, typer.Option("--check-truncation", min=0, help="Test this many random dates for look-ahead.")
     ] = 0,
     transform: Annotated[
-        str, typer.Option("--transform", help="raw, rank or zscore: of each feature across the symbols of a date.")
+        str, typer.Option("--transform", help="raw, rank or zscore; the last two among the symbols of a date.")
     ] = "raw",
     json_out: JsonOption = None,
 ) -> None:
     """Build the feature set: one row a date and symbol.
 
-    Example: amts features --data FOLDER --out features.parquet --check-truncation 5
+    Example: amts features --data sample --check-truncation 5
+
+    Example: amts features --data FOLDER --transform rank --out features.parquet
     """
     import numpy as np
 
@@ -158,7 +160,8 @@ def walk_forward_command(
 def backtest(
     data: DataOption,
     predictions: Annotated[
-        Path, typer.Option("--predictions", help="Parquet or CSV with date, symbol, probability [recommended, fold].")
+        Path,
+        typer.Option("--predictions", help="Parquet or CSV: date, symbol, probability; optional recommended, fold."),
     ],
     symbols: SymbolsOption = None,
     as_of: AsOfOption = None,

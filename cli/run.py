@@ -60,7 +60,16 @@ def run(
     json_file: JsonOption = None,
     env: EnvOption = None,
 ) -> None:
-    """Start one execution of the deployed machine and follow it to its verdict."""
+    """Start one execution of the deployed machine and follow it to its verdict.
+
+    Example: amts run --data sample
+
+    Example: amts run --data simulated --lookback-days 730
+
+    Example: amts run --env dev --dry-run
+
+    Example: amts run --data my-data --symbols AAPL,MSFT,KO --json run.json --fail-on-reject
+    """
     names = tuple(name.strip().upper() for name in symbols.split(",") if name.strip()) if symbols is not None else None
     source, folder = _source_or_folder(data)
     request = TuningRequest(
@@ -93,7 +102,10 @@ def follow(
     json_file: JsonOption = None,
     env: EnvOption = None,
 ) -> None:
-    """Follow an execution that was started before, and print its verdict."""
+    """Follow an execution that was started before, and print its verdict.
+
+    Example: amts follow comprehensive-20261122T145051Z-23c123
+    """
     check_output(json_file)
     deployment = connect(environment_name(env))
     finish(deployment, find_execution(deployment, run_id), json_file=json_file, fail_on_reject=fail_on_reject)

@@ -57,6 +57,10 @@ def simulate(
 
     Every run is made by the deployed functions on an AWS of its own, which is thrown away; the machines around them are
     played in process. Exit status 1 if the books do not balance.
+
+    Example: amts simulate --months 12 --json year.json
+
+    Example: amts simulate --months 6 --data FOLDER --from 2018-01-02
     """
     from cli.simulation.account import simulated_account
 

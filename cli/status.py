@@ -37,7 +37,12 @@ def status(
     json_file: Annotated[Path | None, typer.Option("--json", help="Write it to this file as well.")] = None,
     env: run.EnvOption = None,
 ) -> None:
-    """Show the champion, what it last recommended, and the last runs."""
+    """Show the champion, what it last recommended, and the last runs.
+
+    Example: amts status --last 20
+
+    Example: amts status --env prod --json status.json
+    """
     run.check_output(json_file)
     deployment = attach(environment_name(env))
     pointer = deployment.registry.pointer()
@@ -86,7 +91,12 @@ def rollback(
     reason: Annotated[str, typer.Option("--reason", help="Recorded with the change.")] = "amts rollback",
     env: run.EnvOption = None,
 ) -> None:
-    """Make an earlier champion champion again; nothing is fitted."""
+    """Make an earlier champion champion again; nothing is fitted.
+
+    Example: amts rollback --env prod --reason "drawdown of the new one"
+
+    Example: amts rollback --to v20261120-0123456789ab
+    """
     TuningRequest.model_validate({"rollback_to": to, "reason": reason})
     deployment = attach(environment_name(env))
     request = TuningRequest.model_validate({"rollback_to": to, "reason": reason, "requested_by": asker(deployment)})
@@ -101,6 +111,8 @@ def redrive(
     """Run again what a failed run was asked for; the steps it had done are found again, not repeated.
 
     It is a new execution: one that ended in the state *Run failed* can only be redriven into that state.
+
+    Example: amts redrive comprehensive-20261122T145051Z-23c123
     """
     deployment = attach(environment_name(env))
     described = deployment.step_functions.describe_execution(executionArn=run.find_execution(deployment, run_id))
@@ -126,7 +138,10 @@ def local_up(
         int | None, typer.Option("--port", min=1024, max=65535, help="On 127.0.0.1. Default: 4566.")
     ] = None,
 ) -> None:
-    """Start the local AWS and deploy the application into it, unless both are there."""
+    """Start the local AWS and deploy the application into it, unless both are there.
+
+    Example: amts local up --port 4600
+    """
     deployment = application.up(Place.default(), port)
     console.print(f"The local AWS answers at {deployment.endpoint}, with the application in it.")
 
@@ -135,7 +150,12 @@ def local_up(
 def local_down(
     forget: Annotated[bool, typer.Option("--forget", help="Delete its state, too: runs, models, data sets.")] = False,
 ) -> None:
-    """Stop the local AWS; its state is kept."""
+    """Stop the local AWS; its state is kept.
+
+    Example: amts local down
+
+    Example: amts local down --forget
+    """
     place = Place.default()
     stopped = emulator.stop(place)
     console.print("The local AWS is stopped." if stopped else "The local AWS was not running.")
@@ -146,7 +166,10 @@ def local_down(
 
 @local.command("status")
 def local_status() -> None:
-    """Say whether the local AWS runs, and what is in it."""
+    """Say whether the local AWS runs, and what is in it.
+
+    Example: amts local status
+    """
     place = Place.default()
     running = emulator.find(place)
     if running is None:

@@ -78,15 +78,45 @@ def test_errors_of_the_domain_are_one_line(error: Exception, status: int, capsys
     assert capsys.readouterr().err.strip() == f"error: {error}"
 
 
-def test_a_defect_is_not_disguised_as_an_error_of_the_user() -> None:
+def failing(error: BaseException) -> typer.Typer:
     app = typer.Typer()
+    app.callback()(main.options)
 
     @app.command()
     def fail() -> None:
-        raise ZeroDivisionError
+        raise error
 
-    with pytest.raises(ZeroDivisionError):
-        main.call(app, [])
+    return app
+
+
+def test_a_defect_is_not_disguised_as_an_error_of_the_user(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main.call(failing(ZeroDivisionError("float division by zero")), ["fail"]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("error: a defect of amts, ZeroDivisionError: float division by zero.")
+    assert "--debug" in said
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError("oh"), InvalidDatasetError("prices.parquet: no close")])
+def test_debug_shows_the_trace_and_changes_nothing_else(error: Exception, capsys: pytest.CaptureFixture[str]) -> None:
+    status = main.call(failing(error), ["fail"])
+    without = capsys.readouterr().err
+    assert "Traceback" not in without
+
+    assert main.call(failing(error), ["--debug", "fail"]) == status
+    with_trace = capsys.readouterr().err
+    assert "Traceback (most recent call last)" in with_trace
+    assert "raise error" in with_trace
+    assert with_trace.endswith(without)
+
+
+def test_an_interrupted_command_ends_with_the_status_of_one(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main.call(failing(KeyboardInterrupt()), ["fail"]) == 130
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_a_file_that_cannot_be_written_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main.call(failing(PermissionError(13, "Permission denied", str(tmp_path / "x"))), ["fail"]) == 1
+    assert capsys.readouterr().err.strip() == f"error: {tmp_path / 'x'}: Permission denied"
 
 
 def test_status_before_the_first_deployment_says_what_to_run(capsys: pytest.CaptureFixture[str]) -> None:
