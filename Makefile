@@ -5,7 +5,7 @@ ENV ?= dev
 BASE_IMAGE ?= python:3.11-slim-bookworm
 BIN := .venv/bin
 
-.PHONY: help setup demo test lint controls bench bench-models lock synth images sbom image-test deploy clean
+.PHONY: help setup demo test lint controls bench bench-models docs lock synth images sbom image-test deploy clean
 
 help:  ## What can be made.
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -38,6 +38,9 @@ bench: setup  ## Speed beside vectorbt and purgedcv, results compared first: doc
 
 bench-models: setup  ## All models on one walk-forward of ../shared/data, ablation, importance, speed: docs/models.md.
 	$(BIN)/python -m benchmarks.models --minutes 55 --speed fold scikit handler-import
+
+docs: setup  ## Write the generated parts of README.md and docs/ anew.
+	$(BIN)/python -m cli.documents
 
 lock: setup  ## Resolve the locks of requirements/ again.
 	requirements/lock.sh
