@@ -8,7 +8,7 @@ training decision before a test that begins at i0 exactly if i + 1 + horizon <= 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -256,6 +256,62 @@ def inner_folds(decision_index: IntArray, horizon: int, n_folds: int) -> list[tu
             f"{horizon + 1} sessions; raise min_train_sessions, or lower inner_folds, training_stride or the horizon"
         )
     return folds
+
+
+class ForwardSplit:
+    """`inner_folds` over rows, as scikit-learn asks for folds: ``cross_val_score(…, groups=decisions, cv=this)``.
+
+    Parameters
+    ----------
+    n_splits : int
+        Test blocks wanted.
+    horizon : int
+        Sessions a recommendation is held: the gap between training and test.
+
+    Examples
+    --------
+    >>> decisions = np.repeat(np.arange(20), 2)  # two symbols a session
+    >>> for train, test in ForwardSplit(n_splits=2, horizon=3).split(decisions, groups=decisions):
+    ...     print(decisions[train].max(), decisions[test].min(), decisions[test].max())
+    6 10 14
+    11 15 19
+    """
+
+    def __init__(self, n_splits: int = 3, horizon: int = 21) -> None:
+        self.n_splits = n_splits
+        self.horizon = horizon
+
+    def split(  # X is scikit-learn's name
+        self,
+        X: object,  # noqa: N803
+        y: object = None,
+        groups: object = None,
+    ) -> Iterator[tuple[IntArray, IntArray]]:
+        """Yield rows to train on and rows to test.
+
+        Parameters
+        ----------
+        X, y : ignored
+        groups : ndarray of int, shape (n_rows,)
+            Session number of the decision of each row, in any order.
+
+        Raises
+        ------
+        ValueError
+            Without `groups`: the time order of the rows is not known then.
+        InsufficientHistoryError
+            If no fold is left.
+        """
+        if groups is None:
+            raise ValueError("ForwardSplit needs the session number of each row: pass it as groups")
+        decisions = np.asarray(groups, dtype=np.int64)
+        dates, position = np.unique(decisions, return_inverse=True)
+        for train, test in inner_folds(dates, self.horizon, self.n_splits):
+            yield np.flatnonzero(np.isin(position, train)), np.flatnonzero(np.isin(position, test))
+
+    def get_n_splits(self, X: object = None, y: object = None, groups: object = None) -> int:  # noqa: N803
+        """Return the number of folds: those that `groups` leave, else those that are wanted."""
+        return self.n_splits if groups is None else sum(1 for _ in self.split(X, y, groups))
 
 
 def _clock(numbers: IntArray) -> np.ndarray[tuple[int], np.dtype[np.datetime64]]:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from lambdas.core.errors import InsufficientHistoryError
 from lambdas.core.settings import WalkForwardSettings
-from lambdas.core.splits import WalkForwardPlan, inner_folds, plan_walk_forward, purged_training
+from lambdas.core.splits import ForwardSplit, WalkForwardPlan, inner_folds, plan_walk_forward, purged_training
 
 # Ten years of weekdays with some holidays: what matters here is only that sessions are not calendar days.
 SESSIONS = pd.DatetimeIndex([d for d in pd.bdate_range("2010-01-04", "2019-12-31") if (d.month, d.day) != (12, 25)])
@@ -263,3 +263,40 @@ def test_too_few_dates_for_inner_folds() -> None:
 def test_rows_instead_of_dates_are_refused() -> None:
     with pytest.raises(ValueError, match="strictly ascending"):
         inner_folds(np.repeat(np.arange(50), 3), horizon=2, n_folds=3)
+
+
+def test_scikit_learn_scores_a_learner_forward_only_on_our_folds() -> None:
+    """`cross_val_score` fits clones on what was known, and tests them on later dates."""
+    from sklearn.model_selection import cross_val_score
+
+    from lambdas.core.models.lightgbm_learner import LightGBMLearner
+
+    rng = np.random.default_rng(0)
+    decisions = np.repeat(np.arange(0, 300, 5), 10)
+    features = rng.normal(size=(len(decisions), 3))
+    hits = (rng.random(len(decisions)) < 1 / (1 + np.exp(-2 * features[:, 0]))).astype(int)
+    splitter = ForwardSplit(n_splits=3, horizon=21)
+
+    folds = list(splitter.split(features, hits, decisions))
+
+    expected = inner_folds(np.arange(0, 300, 5), 21, 3)
+    assert len(folds) == len(expected) == splitter.get_n_splits(features, hits, decisions) == 3
+    for (train, test), (train_dates, test_dates) in zip(folds, expected, strict=True):
+        assert set(decisions[train] // 5) == set(train_dates)
+        assert set(decisions[test] // 5) == set(test_dates)
+        assert decisions[train].max() + 1 + 21 <= decisions[test].min()
+    scores = cross_val_score(LightGBMLearner(), features, hits, groups=decisions, cv=splitter, scoring="roc_auc")
+    assert (scores > 0.7).all()
+    with pytest.raises(ValueError, match="groups"):
+        next(splitter.split(features))
+
+
+def test_rows_may_come_in_any_order() -> None:
+    decisions = np.repeat(np.arange(40), 3)
+    order = np.random.default_rng(1).permutation(len(decisions))
+    sorted_folds = list(ForwardSplit(2, 5).split(None, groups=decisions))
+    for (train, test), (again, tested) in zip(
+        sorted_folds, ForwardSplit(2, 5).split(None, groups=decisions[order]), strict=True
+    ):
+        assert set(order[again]) == set(train)
+        assert set(order[tested]) == set(test)
