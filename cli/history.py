@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cli.console import console, print_table
 from cli.deployment import Deployment
 from lambdas.adapters.shadow import ShadowSeat
 
+if TYPE_CHECKING:
+    from lambdas.runtime.stores import Stores
+
 COLUMNS = ("when", "model", "what", "in place of", "run", "asked by", "why")
 
 
-def history(deployment: Deployment) -> list[dict[str, Any]]:
+def history(deployment: Deployment | Stores) -> list[dict[str, Any]]:
     """Return what happened to the champion, to the shadow, and to candidates that came too late, oldest first."""
     seat = ShadowSeat(deployment.analytics_table)
     changes = [*deployment.registry.changes(), *seat.changes()]

@@ -149,6 +149,7 @@ def _judged(
         version=candidate["version"],
         champion=plan["champion"],
         champion_predictions_uri=candidate["champion_predictions_uri"],
+        champion_not_scorable=candidate["champion_not_scorable"],
     )
     for gate in ("market_gate", "risk_gate", "deployment_gate"):
         if judged[gate]["verdict"] != "PASS":

@@ -10,14 +10,24 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.console import print_hint
+from cli.csv_folder import as_parquet
 from cli.layers import resolve
-from lambdas.core.errors import UnknownSymbolError
+from lambdas.core.errors import InvalidRequestError, UnknownSymbolError
 from lambdas.core.settings import ModelSettings
 
 if TYPE_CHECKING:
     from lambdas.core.market_data.panel import MarketDataset
 
-DataOption = Annotated[str, typer.Option("--data", help="A data set folder, or `sample`, or `simulated`.")]
+SOURCES = ("sample", "simulated")
+
+
+def _sources(incomplete: str) -> list[str]:
+    return [name for name in SOURCES if name.startswith(incomplete)]
+
+
+DataOption = Annotated[
+    str, typer.Option("--data", help="A data set folder, or `sample`, or `simulated`.", autocompletion=_sources)
+]
 SymbolsOption = Annotated[str | None, typer.Option("--symbols", help="Only these, e.g. AAPL,MSFT. Default: all.")]
 AsOfOption = Annotated[
     dt.datetime | None,
@@ -51,7 +61,10 @@ def load_market(data: str, symbols: str | None, as_of: dt.datetime | None) -> Ma
     from lambdas.core.market_data.sources import open_source
 
     names = [name.strip().upper() for name in symbols.split(",") if name.strip()] if symbols else None
-    collected = open_source(data).load(names, as_of=as_of.date() if as_of else None)
+    if data == "yahoo":
+        raise InvalidRequestError("--data yahoo: collect it once into a folder: amts collect --data yahoo --out FOLDER")
+    with as_parquet(data) as place:
+        collected = open_source(place).load(names, as_of=as_of.date() if as_of else None)
     if names is not None and collected.problems:
         problems = "; ".join(f"{symbol}: {reason}" for symbol, reason in sorted(collected.problems.items()))
         raise UnknownSymbolError(f"--symbols: {problems}; leave them out, or name those that the data has")

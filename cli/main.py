@@ -12,7 +12,7 @@ import typer
 from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import ValidationError
 
-from cli import report, research, run, settings, simulate, status
+from cli import collect, report, research, run, settings, simulate, status
 from cli.console import ExitStatus, SetupError, console, print_error, show_results_on
 from lambdas.core.errors import AmtsError, InvalidInputError
 
@@ -25,6 +25,7 @@ app = typer.Typer(
 app.add_typer(run.app)
 app.add_typer(status.app)
 app.add_typer(report.app)
+app.add_typer(collect.app)
 app.add_typer(research.app)
 app.add_typer(simulate.app)
 app.add_typer(settings.app)

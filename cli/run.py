@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError
 
 from cli import following, records
 from cli.console import ExitStatus, console, print_error, print_hint
+from cli.csv_folder import as_parquet
 from cli.deployment import LOCAL, Deployment, connect, environment_name
 from cli.outputs import require_writable, write_json
 from lambdas.contracts.outputs import StackOutput
@@ -193,8 +194,9 @@ def _checked_copy(folder: Path, scratch: Path, request: TuningRequest) -> str:
     from lambdas.core.market_data.dataset import dataset_hash, read_dataset, write_dataset
 
     # Symbols and dates are checked, not cut: the upload is the folder, and its name is the hash of its content.
-    read_dataset(folder, symbols=request.symbols, as_of=request.as_of)
-    dataset = read_dataset(folder)
+    with as_parquet(str(folder)) as place:
+        read_dataset(Path(place), symbols=request.symbols, as_of=request.as_of)
+        dataset = read_dataset(Path(place))
     write_dataset(dataset, scratch)
     return dataset_hash(dataset)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,7 @@ import pandas as pd
 from lambdas.adapters.dynamodb import from_item
 from lambdas.backtesting_engine.live import PUBLISHED
 from lambdas.core.backtest.evaluation import slice_metrics
-from lambdas.core.backtest.run import run_backtest
+from lambdas.core.backtest.run import Backtest, run_backtest
 from lambdas.core.labels import MARKET
 from lambdas.core.market_data.panel import MarketDataset
 from lambdas.core.settings import ModelSettings
@@ -37,8 +38,10 @@ class Entry:
         return abs(self.announced - self.recomputed) <= TOLERANCE
 
 
-def balance(dataset: MarketDataset, stores: Stores, settings: ModelSettings) -> list[Entry]:
-    """Compute the last announced live numbers again, from the table `stock-recommendations` alone.
+def balance(
+    dataset: MarketDataset, stores: Stores, settings: ModelSettings, course: Sequence[Mapping[str, Any]] = ()
+) -> list[Entry]:
+    """Compute the announced live numbers again, from the table `stock-recommendations` alone.
 
     Parameters
     ----------
@@ -46,11 +49,14 @@ def balance(dataset: MarketDataset, stores: Stores, settings: ModelSettings) -> 
         As known when the last daily run was started.
     stores : Stores
     settings : ModelSettings
+    course : sequence of dict
+        What was announced by session: see `announced_course`.
 
     Returns
     -------
     list of Entry
-        Of the whole record, and the sums of the settled items. Empty if nothing was ever published.
+        Of the whole record, the sums of the settled items, and the largest difference between a return that was
+        announced on some day and the equity of that session. Empty if nothing was ever published.
     """
     items = published_items(stores)
     newest = next((one for one in stores.analytics.performance() if one["track"] == PUBLISHED), None)
@@ -70,7 +76,16 @@ def balance(dataset: MarketDataset, stores: Stores, settings: ModelSettings) -> 
     if len(settled):
         entries.append(Entry("hit rate of settled items", whole["hit_rate"], float(settled[column].mean())))
     entries.append(Entry("matured recommendations", float(whole["n_matured"]), float(len(settled))))
+    if apart := returns_apart(course, backtest):
+        entries.append(Entry(f"largest difference of {len(apart)} announced returns", 0.0, max(apart)))
     return entries
+
+
+def returns_apart(course: Sequence[Mapping[str, Any]], backtest: Backtest) -> list[float]:
+    """Return how far each announced return was from the equity of its session."""
+    equity = dict(zip(backtest.dataset.sessions[backtest.first :], backtest.portfolio.equity, strict=False))
+    told = ((pd.Timestamp(row["session"]), row["total_return"]) for row in course)
+    return [abs(equity[session] - 1.0 - value) for session, value in told if value is not None]
 
 
 def published_items(stores: Stores) -> list[dict[str, Any]]:

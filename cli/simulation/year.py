@@ -29,7 +29,7 @@ class Year:
     days : list of dict
         One a daily run: day, outcome or numbers of the live gate.
     events : list of dict
-        What a person would have been told: day, what, why.
+        What a person would have been told: day, what was run, its outcome, what it was about, why.
     """
 
     first: dt.date
@@ -37,12 +37,19 @@ class Year:
     days: list[dict[str, Any]] = field(default_factory=list)
     events: list[dict[str, Any]] = field(default_factory=list)
 
-    def tell(self, day: dt.date, what: str, why: str) -> None:
+    def tell(self, day: dt.date, run: str, outcome: str, why: str, **facts: Any) -> None:
         """Note an event."""
-        self.events.append({"day": day.isoformat(), "what": what, "why": why})
+        self.events.append({"day": day.isoformat(), "run": run, "outcome": outcome, "why": why, **facts})
 
 
-def live_through(first: dt.date, last: dt.date, data: str, stores: Stores, progress: Progress) -> Year:
+def live_through(
+    first: dt.date,
+    last: dt.date,
+    data: str,
+    stores: Stores,
+    progress: Progress,
+    is_over: Callable[[], bool] = lambda: False,
+) -> Year:
     """Run every week and every trading day from `first` to `last`, each with what was known then.
 
     Parameters
@@ -54,6 +61,8 @@ def live_through(first: dt.date, last: dt.date, data: str, stores: Stores, progr
         To delete what a day leaves that no later day reads.
     progress : callable
         Told the day, how many are done and how many there are.
+    is_over : callable
+        Asked after each day whether it shall be the last.
     """
     sessions = [session.date() for session in sessions_in(first, last)]
     year = Year(sessions[0], sessions[-1])
@@ -61,6 +70,9 @@ def live_through(first: dt.date, last: dt.date, data: str, stores: Stores, progr
     for number, day in enumerate(sessions, start=1):
         progress(day.isoformat(), number, len(sessions))
         assess(year, day, data, stores)
+        if is_over():
+            year.last = day
+            break
         following = day + dt.timedelta(days=1)
         while not is_session(following) and following.weekday() != 6:
             following += dt.timedelta(days=1)
@@ -75,7 +87,8 @@ def tune(year: Year, day: dt.date, why: str, data: str, stores: Stores) -> None:
     request = {"data": data, "as_of": closed_before(day).isoformat(), "reason": why}
     run, end = machine.tune(f"{why}-{day}", request, started_at=started)
     forget(run, stores)
-    year.tell(day, f"{why}: {str(end.get('outcome', end.get('kind'))).lower()}", str(end.get("message", "")))
+    outcome, shadow = str(end.get("outcome", end.get("kind"))).lower(), stores.shadow.version()
+    year.tell(day, why, outcome, str(end.get("message", "")), champion=end.get("champion"), shadow=shadow)
 
 
 def assess(year: Year, day: dt.date, data: str, stores: Stores) -> None:
@@ -87,7 +100,7 @@ def assess(year: Year, day: dt.date, data: str, stores: Stores) -> None:
     champion = run.result("plan")["champion"]
     year.days.append({"day": day.isoformat(), "champion": champion, **end})
     if "alarm" in run.actions and run.result("alarm")["start_tuning"]:
-        year.tell(day, "live gate failed", end["gate"]["reason"])
+        year.tell(day, "daily", "live gate failed", end["gate"]["reason"], champion=champion)
         tune(year, day, "live-gate", data, stores)
 
 
