@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from lambdas.contracts.base import S3Uri, Symbol
+from lambdas.contracts.prices import Prices
 from lambdas.contracts.settings import ModelSettings
 
 ENVIRONMENTS = Path(__file__).parent / "environments"
@@ -51,7 +52,7 @@ class Group(BaseModel):
 class FunctionSettings(Group):
     """Size of one function. Lambda gives a whole vCPU at 1,769 MB."""
 
-    memory_mb: int = Field(ge=128, le=10240)
+    memory_mb: int = Field(ge=128, le=10240, description="Memory; processors come with it, one at 1,769 MB.")
     timeout_seconds: int = Field(ge=3, le=600, description="A step is at most 10 minutes.")
     storage_mb: int = Field(default=1024, ge=512, le=10240, description="Of /tmp, where data sets are unpacked.")
 
@@ -60,23 +61,32 @@ class FunctionsSettings(Group):
     """Sizes of the five functions."""
 
     service: FunctionSettings = FunctionSettings(memory_mb=512, timeout_seconds=60, storage_mb=512)
-    enrichment: FunctionSettings = FunctionSettings(memory_mb=2048, timeout_seconds=600)
+    # 500 symbols and ten years are 255 MB of features beside the prices, and there are two copies of them while they
+    # are written or replaced.
+    enrichment: FunctionSettings = FunctionSettings(memory_mb=2048, timeout_seconds=600, storage_mb=2048)
     backtesting: FunctionSettings = FunctionSettings(memory_mb=2048, timeout_seconds=600)
-    ensemble: FunctionSettings = FunctionSettings(memory_mb=2048, timeout_seconds=600)
+    ensemble: FunctionSettings = FunctionSettings(memory_mb=2048, timeout_seconds=600, storage_mb=2048)
     validation: FunctionSettings = FunctionSettings(memory_mb=2048, timeout_seconds=600)
 
 
 class ScheduleSettings(Group):
     """When the machines start by themselves, on the wall clock of `time_zone`."""
 
-    enabled: bool = True
-    time_zone: str = "America/New_York"
-    daily_hour: int = Field(default=8, ge=0, le=23)
-    daily_minute: int = Field(default=0, ge=0, le=59)
-    daily_weekdays: str = "MON-FRI"
-    weekly_hour: int = Field(default=2, ge=0, le=23)
-    weekly_minute: int = Field(default=0, ge=0, le=59)
-    weekly_weekday: str = "SUN"
+    enabled: bool = Field(default=True, description="Off: machines start by hand only.")
+    time_zone: str = Field(default="America/New_York", description="The exchange's, by its IANA name.")
+    daily_hour: int = Field(
+        default=8,
+        ge=0,
+        le=23,
+        description="Before the market opens at 09:30, and after vendors have settled the day before.",
+    )
+    daily_minute: int = Field(default=0, ge=0, le=59, description="Of the daily hour.")
+    daily_weekdays: str = Field(
+        default="MON-FRI", description="In cron's words; on a holiday the first state sees that and ends the run."
+    )
+    weekly_hour: int = Field(default=2, ge=0, le=23, description="At night: nothing else asks the sources.")
+    weekly_minute: int = Field(default=0, ge=0, le=59, description="Of the weekly hour.")
+    weekly_weekday: str = Field(default="SUN", description="In cron's words; Friday's prices are settled by then.")
     spring_forward: bool = Field(
         default=True,
         description="On the second Sunday of March 02:00 does not exist in New York, and EventBridge Scheduler skips "
@@ -97,7 +107,9 @@ class MapSettings(Group):
         default="INLINE", description="INLINE: at most 40 at a time; DISTRIBUTED: child executions, up to 10,000."
     )
     max_concurrency_collect: int = Field(default=2, ge=1, le=40, description="Data sources limit the rate of requests.")
-    max_concurrency_folds: int = Field(default=20, ge=1, le=1000)
+    max_concurrency_folds: int = Field(
+        default=20, ge=1, le=1000, description="Functions side by side; an account's default limit is 1,000 of all."
+    )
 
     @model_validator(mode="after")
     def _inline_limit(self) -> Self:
@@ -109,7 +121,7 @@ class MapSettings(Group):
 class RetentionSettings(Group):
     """How long stored things live. Reports and records of verdicts are never expired."""
 
-    logs_days: int = 30
+    logs_days: int = Field(default=30, description="Logs of functions, machines and the network, and access logs.")
     raw_days: int = Field(default=90, ge=7, description="Collected batches, before they are joined into a data set.")
     datasets_days: int = Field(default=730, ge=30, description="Data sets, predictions and searches: reusable, large.")
     noncurrent_days: int = Field(default=30, ge=1, description="Overwritten and deleted versions of objects.")
@@ -131,7 +143,9 @@ class RetentionSettings(Group):
 class ImageSettings(Group):
     """What the container image is built from. A company's mirror goes here."""
 
-    base_image: str = "python:3.11-slim-bookworm"
+    base_image: str = Field(
+        default="python:3.11-slim-bookworm", description="Debian with Python 3.11; a company's mirror of it."
+    )
     torch_index: str = Field(default="", description="Package index of torch's CPU build; empty is the file's default.")
 
 
@@ -146,26 +160,34 @@ class AppSettings(BaseSettings):
         nested_model_default_partial_update=True,
     )
 
-    environment: str
+    environment: str = Field(description="Name of the file, and part of the names of stacks and dashboards.")
     account: Annotated[str, Field(pattern=r"^[0-9]{12}$")] | None = Field(
         default=None, description="None: the account of the credentials at deploy time."
     )
-    region: str = "us-east-1"
+    region: str = Field(default="us-east-1", description="Where everything is; price settings are this Region's.")
     name_suffix: Annotated[str, Field(pattern=r"^(-[a-z0-9-]{1,15})?$")] = Field(
         default="", description="Behind every physical name; two environments in one account and Region need it."
     )
     tags: dict[str, str] = Field(default_factory=dict, description="Beside Application and Environment.")
 
     network: Literal["vpc", "none"] = Field(default="vpc", description="none: functions run outside of any VPC.")
-    vpc_cidr: str = "10.42.0.0/20"
+    vpc_cidr: str = Field(
+        default="10.42.0.0/20",
+        description="The functions get a /23 in each zone. Another one where networks are peered.",
+    )
     availability_zones: tuple[str, ...] = Field(
         default=("us-east-1a", "us-east-1b"), min_length=1, max_length=3, description="Explicit: synth asks nobody."
     )
-    nat: Literal["single", "per_az"] = Field(
-        default="single", description="An idle NAT gateway costs about 35 USD a month; per_az survives a zone's outage."
+    nat: Literal["single", "per_az", "instance", "none"] = Field(
+        default="single",
+        description="single: one NAT gateway. per_az: one a zone, survives a zone's outage. instance: a small EC2 "
+        "instance, a tenth of the price, patched and watched by you. none: no way out but AWS's own endpoints, for "
+        "data that is on S3. What each costs a month is in the README.",
     )
 
-    data_source: Literal["yahoo", "sample", "simulated"] | S3Uri = "yahoo"
+    data_source: Literal["yahoo", "sample", "simulated"] | S3Uri = Field(
+        default="yahoo", description="Where a run takes its data from unless its input says otherwise."
+    )
     universe: tuple[Symbol, ...] = Field(
         default=LARGE_US_STOCKS, description="Where there is no portfolio. Empty: all that the source has."
     )
@@ -180,8 +202,15 @@ class AppSettings(BaseSettings):
     schedule: ScheduleSettings = ScheduleSettings()
     functions: FunctionsSettings = FunctionsSettings()
     map: MapSettings = MapSettings()
-    tuning_timeout_hours: int = Field(default=6, ge=1, le=48)
-    assessment_timeout_hours: int = Field(default=1, ge=1, le=12)
+    tuning_timeout_hours: int = Field(
+        default=6,
+        ge=1,
+        le=48,
+        description="Of a weekly run; most of it is room for sources that limit the rate of requests.",
+    )
+    assessment_timeout_hours: int = Field(
+        default=1, ge=1, le=12, description="Of a daily run: later than the open its recommendations are stale."
+    )
 
     existing_analytics_table: str | None = Field(default=None, description="Use this table instead of making one.")
     existing_recommendations_table: str | None = Field(default=None, description="The same; keys as in the README.")
@@ -194,9 +223,14 @@ class AppSettings(BaseSettings):
     retention: RetentionSettings = RetentionSettings()
 
     observability: bool = Field(default=True, description="Dashboards and alarms.")
-    alarm_email: Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")] | None = None
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    alarm_email: Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")] | None = Field(
+        default=None, description="Subscribed to the topic; AWS asks it to confirm. None: subscribe by hand."
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        default="INFO", description="Of the functions. Logs hold run ids and numbers, never market data."
+    )
     image: ImageSettings = ImageSettings()
+    prices: Prices = Prices()
 
     @classmethod
     def settings_customise_sources(
@@ -220,6 +254,14 @@ class AppSettings(BaseSettings):
         strangers = [zone for zone in self.availability_zones if not zone.startswith(self.region)]
         if self.network == "vpc" and strangers:
             raise ValueError(f"availability_zones: {', '.join(strangers)} not in region {self.region}")
+        return self
+
+    @model_validator(mode="after")
+    def _a_way_to_the_source(self) -> Self:
+        if self.network == "vpc" and self.nat == "none" and self.data_source == "yahoo":
+            raise ValueError(
+                "nat: without a way out the source yahoo cannot be reached; set nat to single, or data_source to s3://..."
+            )
         return self
 
     def named(self, name: str) -> str:

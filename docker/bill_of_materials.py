@@ -16,6 +16,7 @@ import tempfile
 import tomllib
 import venv
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from importlib.metadata import Distribution, distributions
 from pathlib import Path
 from typing import Any
@@ -152,9 +153,13 @@ def _declared(component: Component) -> list[str]:
     ]
 
 
+_spdx = cache(get_spdx_licensing)
+"""The list of all SPDX licences, read once."""
+
+
 def _is_allowed(expression: str, allowed: frozenset[str]) -> bool:
     try:
-        parsed = get_spdx_licensing().parse(expression, validate=True)
+        parsed = _spdx().parse(expression, validate=True)
     except (ExpressionError, ParseError):  # a free text
         return False
     return _holds(parsed, allowed)

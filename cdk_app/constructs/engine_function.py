@@ -41,6 +41,7 @@ class Placement:
 
     vpc: ec2.IVpc
     security_group: ec2.ISecurityGroup
+    subnets: ec2.SubnetSelection
 
 
 class EngineFunction(Construct):
@@ -88,7 +89,7 @@ class EngineFunction(Construct):
             log_group=logs,
             tracing=lambda_.Tracing.ACTIVE,
             vpc=placement.vpc if placement else None,
-            vpc_subnets=ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_WITH_EGRESS) if placement else None,
+            vpc_subnets=placement.subnets if placement else None,
             security_groups=[placement.security_group] if placement else None,
         )
         acknowledge(

@@ -11,14 +11,14 @@ from constructs import Construct
 
 from cdk_app.constructs.acknowledge import acknowledge
 from cdk_app.constructs.engine_function import EngineFunction
+from cdk_app.constructs.store_key import StoreKey
 from cdk_app.settings import AppSettings
 
 
 class SecureBucket(Construct):
     """Encrypted, versioned, private, access-logged bucket.
 
-    Encryption is SSE-S3: what lies here is derived from public market data and read by one account, so a key of its
-    own would add a charge for each request and nobody to withhold it from.
+    Encrypted under `key`; without one, as the bucket of the access logs, by S3: it cannot deliver them under a key.
     """
 
     def __init__(
@@ -27,15 +27,19 @@ class SecureBucket(Construct):
         id: str,
         *,
         settings: AppSettings,
+        key: StoreKey | None = None,
         access_logs: s3.IBucket | None = None,
         expire_prefixes: dict[str, int] | None = None,
     ) -> None:
         super().__init__(scope, id)
         retain = settings.removal == "retain"
+        self._key = key
         self.bucket = s3.Bucket(
             self,
             "Bucket",
-            encryption=s3.BucketEncryption.S3_MANAGED,
+            encryption=s3.BucketEncryption.KMS if key else s3.BucketEncryption.S3_MANAGED,
+            encryption_key=key.key if key else None,
+            bucket_key_enabled=True if key else None,
             enforce_ssl=True,
             minimum_tls_version=1.2,
             versioned=True,
@@ -66,6 +70,8 @@ class SecureBucket(Construct):
         # Without ListBucket a missing object answers 403. A condition on `s3:prefix` would bring that back:
         # GetObject and HeadObject carry no prefix.
         function.allow(("s3:ListBucket",), (self.bucket.bucket_arn,))
+        if self._key is not None:
+            self._key.allow(function, write="s3:PutObject" in actions)
         function.allow(actions, [self.bucket.arn_for_objects(f"{prefix}*") for prefix in prefixes])
         for prefix in prefixes:
             acknowledge(

@@ -1,4 +1,4 @@
-"""Everything stateful: three buckets, two tables."""
+"""Everything stateful: three buckets under one key, two tables."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from constructs import Construct
 
 from cdk_app.constructs.secure_bucket import SecureBucket
 from cdk_app.constructs.secure_table import SecureTable
+from cdk_app.constructs.store_key import StoreKey
 from cdk_app.settings import AppSettings
 from lambdas.contracts.storage import DatasetsPrefix, PerformancePrefix
 
@@ -19,12 +20,14 @@ class DataStack(cdk.Stack):
     def __init__(self, scope: Construct, id: str, *, settings: AppSettings, **kwargs: Any) -> None:
         super().__init__(scope, id, **kwargs)
         keep = settings.retention
+        key = StoreKey(self, "Key", settings=settings)
         access_logs = SecureBucket(self, "AccessLogs", settings=settings, expire_prefixes={"": keep.logs_days})
-        self.artefacts = SecureBucket(self, "Artefacts", settings=settings, access_logs=access_logs.bucket)
+        self.artefacts = SecureBucket(self, "Artefacts", settings=settings, key=key, access_logs=access_logs.bucket)
         self.performance = SecureBucket(
             self,
             "Performance",
             settings=settings,
+            key=key,
             access_logs=access_logs.bucket,
             # Reports are the record of verdicts and stay; the rest can be computed again.
             expire_prefixes={
@@ -36,6 +39,7 @@ class DataStack(cdk.Stack):
             self,
             "Datasets",
             settings=settings,
+            key=key,
             access_logs=access_logs.bucket,
             # What sources answered stays: a company that was delisted since cannot be asked for again.
             expire_prefixes={

@@ -94,7 +94,13 @@ def prod(synthesize: Callable[..., Assembly]) -> Assembly:
     return synthesize("prod")
 
 
-@pytest.fixture(params=["local", "dev", "prod"])
+@pytest.fixture(scope="session")
+def staging(synthesize: Callable[..., Assembly]) -> Assembly:
+    """Templates of `staging`."""
+    return synthesize("staging")
+
+
+@pytest.fixture(params=["local", "dev", "staging", "prod"])
 def assembly(request: pytest.FixtureRequest) -> Assembly:
     """Each environment in turn."""
     found: Assembly = request.getfixturevalue(request.param)

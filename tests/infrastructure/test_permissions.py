@@ -10,7 +10,7 @@ import pytest
 from assemblies import Assembly
 from project import ROOT
 
-ANALYTICS, RECOMMENDATIONS = "Analytics", "Recommendations"
+ANALYTICS, RECOMMENDATIONS, KEY = "Analytics", "Recommendations", "Key"
 READ = {"s3:GetObject"}
 DELETE = {"s3:DeleteObject"}
 WRITE = {"s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"}
@@ -106,7 +106,7 @@ def spelled(resource: Any) -> str:
             export = name.rpartition("ExportsOutputFnGetAtt")[2]
             return next(
                 store
-                for store in ("Artefacts", "Performance", "Datasets", ANALYTICS, RECOMMENDATIONS)
+                for store in ("Artefacts", "Performance", "Datasets", ANALYTICS, RECOMMENDATIONS, KEY)
                 if export.startswith(store)
             )
         case {"Fn::Join": [_, parts]}:
@@ -220,9 +220,27 @@ def test_items_by_action_and_partition(assembly: Assembly) -> None:
         assert found == expected, role
 
 
+def test_the_key_of_the_stores_is_used_through_s3_only(assembly: Assembly) -> None:
+    for role, expected in OBJECTS.items():
+        found = [statement for statement in statements(assembly, role) if KEY in statement["Resource"]]
+        writes = any("s3:PutObject" in actions for actions in expected.values())
+        assert {action for statement in found for action in statement["Action"]} == {
+            "kms:Decrypt",
+            *({"kms:GenerateDataKey"} if writes else ()),
+        }, role
+        for statement in found:
+            assert statement["Resource"] == [KEY]
+            assert statement["Condition"] == {"StringEquals": {"kms:ViaService": "s3.us-east-1.amazonaws.com"}}
+
+
 def test_only_the_service_announces_and_starts(assembly: Assembly) -> None:
     for role in OBJECTS:
-        actions = {action for statement in statements(assembly, role) for action in statement["Action"]}
+        actions = {
+            action
+            for statement in statements(assembly, role)
+            if statement["Resource"] != [KEY]
+            for action in statement["Action"]
+        }
         others = {a for a in actions if not a.startswith(("s3:", "dynamodb:", "logs:", "xray:", "ec2:"))}
         expected = {
             "sns:Publish",

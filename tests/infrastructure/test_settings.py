@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from cdk_app.settings import ENVIRONMENTS, AppSettings, load_settings
 from lambdas.contracts.settings import ModelSettings
 
 
 def test_the_defaults_of_the_model_are_its_own() -> None:
-    for name in ("dev", "prod"):
+    for name in ("dev", "staging", "prod"):
         assert load_settings(name).model == ModelSettings()
 
 
@@ -33,8 +34,8 @@ def test_the_environment_is_chosen_by_a_variable(monkeypatch: pytest.MonkeyPatch
 
 
 def test_an_unknown_environment_names_the_known_ones() -> None:
-    with pytest.raises(ValueError, match=r"staging.*dev, local, prod"):
-        load_settings("staging")
+    with pytest.raises(ValueError, match=r"testing.*dev, local, prod, staging"):
+        load_settings("testing")
 
 
 def test_variables_win_over_the_file_and_leave_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -59,7 +60,8 @@ def test_variables_win_over_the_file_and_leave_the_rest(monkeypatch: pytest.Monk
         ("AMTS_MODEL__GATES__SHARPE_RATIO", "nan"),
         ("AMTS_SCHEDULE__TIME_ZONE", "America/Gotham"),
         ("AMTS_FUNCTIONS__ENSEMBLE__TIMEOUT_SECONDS", "601"),
-        ("AMTS_NAT", "none"),
+        ("AMTS_NAT", "gateway"),
+        ("AMTS_NAT", "none"),  # with the source yahoo, which could not be reached
         ("AMTS_RETENTION__LOGS_DAYS", "8"),
         ("AMTS_AVAILABILITY_ZONES", '["eu-west-1a"]'),
         ("AMTS_NAME_SUFFIX", "no_leading_dash"),
@@ -88,6 +90,42 @@ def test_every_file_is_a_valid_environment() -> None:
         settings: AppSettings = load_settings(file.stem)
         assert settings.environment == file.stem
         assert len(settings.universe) == len(set(settings.universe))
+
+
+def test_staging_is_shaped_like_production() -> None:
+    """What passes there must pass in production: the model, the Maps and the network are the same kind."""
+    staging, prod = load_settings("staging"), load_settings("prod")
+    assert (staging.model, staging.functions, staging.map.mode) == (prod.model, prod.functions, prod.map.mode)
+    assert (staging.network, staging.data_source, staging.universe) == (prod.network, prod.data_source, prod.universe)
+    assert staging.observability
+    assert staging.schedule.enabled
+
+
+def test_every_setting_of_a_file_says_why() -> None:
+    """A value that differs from the default has a comment above it, or above the values it stands with."""
+    for file in ENVIRONMENTS.glob("*.toml"):
+        explained = False
+        for line in file.read_text().splitlines():
+            if not line or line.startswith("["):
+                explained = False
+            elif line.startswith("#"):
+                explained = True
+            else:
+                assert explained, f"{file.name}: {line}"
+
+
+def test_every_setting_has_a_description() -> None:
+    missing = [name for name, description in described(AppSettings) if not description]
+    assert missing == []
+
+
+def described(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, str | None]]:
+    """Yield each setting with its description, groups by what is in them."""
+    for name, field in model.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from described(field.annotation, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", field.description
 
 
 def test_the_hour_of_the_weekly_run_is_missing_once_a_year_and_only_then() -> None:
