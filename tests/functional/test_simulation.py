@@ -28,12 +28,12 @@ def test_a_fortnight_is_lived_and_its_books_balance(account: Account, monkeypatc
     }  # any model: it is the books that are tested
     settings = ModelSettings.model_validate(values)
     account.configure(model=settings)
-    begin, end, dataset = simulate.market("simulated", 12, 12, None, 1, settings)
+    begin, end, dataset = simulate.market("simulated", 12, 12, None, 1, "turn", settings)
     result = simulate.lived(dataset, begin, begin + dt.timedelta(days=16), settings)
-    assert result["events"][0]["what"] == "first: promoted"
-    assert any(event["what"].startswith("weekly") for event in result["events"])
+    assert [(one["run"], one["outcome"]) for one in result["events"][:1]] == [("first", "promoted")]
+    assert any(event["run"] == "weekly" for event in result["events"])
     assert sum(day.get("n_published") or 0 for day in result["days"]) > 20
-    assert len(result["books"]) == 8
+    assert len(result["books"]) == 9
     assert all(entry["balances"] for entry in result["books"]), result["books"]
     assert len(result["days"]) == 12  # two holidays: New Year's Day before, Martin Luther King's within
     assert end > begin

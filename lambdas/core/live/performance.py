@@ -97,7 +97,7 @@ def _window(backtest: Backtest, days: int | None) -> LiveWindow:
         matures = sessions[np.minimum(decisions + 1 + horizon, newest)]
         known &= np.asarray(matures > sessions[newest] - pd.Timedelta(days=days))
     hits = backtest.hits.select(known)
-    lower, upper, skill_upper = _bounds(backtest, known)
+    lower, upper, skill_lower, skill_upper = _bounds(backtest, known)
     portfolio = backtest.portfolio
     equity = portfolio.equity[begin - first :]
     total, n_sessions = metrics.total_return(equity), last - begin
@@ -117,6 +117,7 @@ def _window(backtest: Backtest, days: int | None) -> LiveWindow:
         hit_rate_upper=upper,
         base_rate=hits.base_rate,
         skill=hits.skill,
+        skill_lower=skill_lower,
         skill_upper=skill_upper,
         matched_skill=hits.matched_skill,
         total_return=total if n_sessions else None,
@@ -130,13 +131,13 @@ def _window(backtest: Backtest, days: int | None) -> LiveWindow:
     )
 
 
-def _bounds(backtest: Backtest, known: BoolArray) -> tuple[float | None, float | None, float | None]:
-    """Bounds of the hit rate and the upper bound of the skill; None for fewer than two blocks of decisions."""
+def _bounds(backtest: Backtest, known: BoolArray) -> tuple[float | None, ...]:
+    """Lower and upper bound of the hit rate, then of the skill; None for fewer than two blocks of decisions."""
     settings, hits = backtest.settings, backtest.hits.select(known)
     horizon, confidence = settings.portfolio.horizon, settings.evidence.confidence
     n_dates = int(known.sum())
     if n_dates < MIN_BLOCKS * horizon or hits.hit_rate is None:
-        return None, None, None
+        return None, None, None, None
     columns: FloatArray = np.column_stack([hits.hits, hits.n_matured, hits.base, hits.n_compared])
     sums = resampled_sums(columns, horizon, settings.evidence.bootstrap_draws, BOOTSTRAP_SEED)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -146,5 +147,6 @@ def _bounds(backtest: Backtest, known: BoolArray) -> tuple[float | None, float |
     return (
         lower_bound(rate, confidence, hits.hit_rate, widen),
         upper_bound(rate, confidence, hits.hit_rate, widen),
+        lower_bound(skill, confidence, hits.skill, widen),
         upper_bound(skill, confidence, hits.skill, widen),
     )

@@ -22,6 +22,7 @@ class LiveWindow(Value):
     hit_rate_upper: FiniteOrNone
     base_rate: FiniteOrNone
     skill: FiniteOrNone
+    skill_lower: FiniteOrNone
     skill_upper: FiniteOrNone
     matched_skill: FiniteOrNone
     total_return: FiniteOrNone
