@@ -130,7 +130,7 @@ def average_uniqueness(decisions: IntArray, columns: IntArray, horizon: int) -> 
     Examples
     --------
     >>> average_uniqueness(np.array([0, 3, 20]), np.array([0, 0, 0]), horizon=3).round(3)
-    array([0.913, 0.913, 1.174])
+    array([0.955, 0.955, 1.091])
     """
     length = horizon + 1
     start = decisions - decisions.min()

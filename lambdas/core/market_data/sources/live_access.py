@@ -74,7 +74,7 @@ def first_needed(as_of: dt.date, *, train_years: float, lookback_days: int, benc
     Examples
     --------
     >>> first_needed(dt.date(2019, 12, 31), train_years=5.0, lookback_days=1095, benchmark_period_days=90)
-    datetime.date(2009, 7, 20)
+    datetime.date(2009, 7, 25)
     """
     days = round(train_years * 365.25) + lookback_days + benchmark_period_days + WARM_UP_DAYS
     return as_of - dt.timedelta(days=days)
