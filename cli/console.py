@@ -52,6 +52,9 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title:
     Examples
     --------
     >>> print_table(["metric", "value"], [["hit_rate", 0.6312345], ["base_rate", None]])
+    metric      value
+    hit_rate   0.6312
+    base_rate       -
     """
     cells = [[cell(value) for value in row] for row in rows]
     numeric = [all(_is_number(row[i]) for row in cells) and bool(cells) for i in range(len(columns))]
