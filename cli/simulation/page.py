@@ -235,8 +235,6 @@ def _settings(result: Mapping[str, Any]) -> Section:
     rows = [
         [text(f"{group}.{name}"), text(value)] for group, values in settings.items() for name, value in values.items()
     ]
-    minutes = known(result["seconds"] / 60, numbers.ratio)
-    note = Note(
-        f"It took {minutes} minutes, {known(result['processor_seconds'] / 60, numbers.ratio)} of one processor."
-    )
+    whole, own = (numbers.ratio(result[name] / 60) for name in ("seconds", "processor_seconds"))
+    note = Note(f"It took {whole} minutes, {own} of them of a processor, the emulator's own not counted.")
     return Section("settings", "Settings", [note, Table("Settings of every run", columns, rows, folded=True)])
