@@ -15,8 +15,16 @@ from typing import Any
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy: every peer has one thread, so do we
 
 from benchmarks.controls.tables import markdown_table, replace_between_markers
-from benchmarks.speed import bar_by_bar, feature_build, import_time, overfitting, tranches, tuning_objective
-from benchmarks.speed.measuring import ROOT, in_process
+from benchmarks.speed import (
+    bar_by_bar,
+    feature_build,
+    import_time,
+    overfitting,
+    tranches,
+    tuning_objective,
+    weekly_cycle,
+)
+from benchmarks.speed.measuring import ROOT, PeerMissingError, in_process
 
 RESULTS = ROOT / "benchmarks" / "results" / "speed.json"
 PAGE = ROOT / "docs" / "benchmarks.md"
@@ -41,22 +49,44 @@ def main() -> None:
         "evidence_stage": lambda: in_process(sys.executable, ["-m", "benchmarks.speed.evidence_stage"]),
         "overfitting": overfitting.measure,
         "feature_build": feature_build.measure,
+        "weekly_cycle": weekly_cycle.measure,
     }
     asked = [name for name in sys.argv[1:] if name != "--render"]
     if unknown := set(asked) - set(parts):
         sys.exit(f"no such part: {', '.join(sorted(unknown))}; the parts are {', '.join(parts)}")
     everything = not sys.argv[1:]
-    measured: dict[str, Any] = {"machine": machine()} if everything else {}
-    for name in parts if everything else asked:
-        print(f"measuring {name.replace('_', ' ')}", file=sys.stderr)
-        measured[name] = parts[name]()
-    results = measured if everything else json.loads(RESULTS.read_text(encoding="utf-8")) | measured
+    before: dict[str, Any] = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
+    measured = measure({name: parts[name] for name in (parts if everything else asked)})
+    results = with_earlier(before, measured, everything=everything)
     if measured:
         RESULTS.parent.mkdir(parents=True, exist_ok=True)
         RESULTS.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     for name, text in sections(results).items():
-        replace_between_markers(PAGE, name, text)
+        replace_between_markers(PAGE, name, said_if_skipped(name, results) + text)
     print(summary_table(results))
+
+
+def measure(parts: dict[str, Callable[[], dict[str, Any]]]) -> dict[str, Any]:
+    """Measure one part after the other; one whose peer is missing says so, and the others go on."""
+    measured: dict[str, Any] = {}
+    for name, part in parts.items():
+        print(f"measuring {name.replace('_', ' ')}", file=sys.stderr)
+        try:
+            measured[name] = part()
+        except PeerMissingError as error:
+            print(f"skipped {name.replace('_', ' ')}: {error}", file=sys.stderr)
+            measured[name] = {"skipped": str(error)}
+    return measured
+
+
+def with_earlier(before: dict[str, Any], measured: dict[str, Any], *, everything: bool) -> dict[str, Any]:
+    """Return what is known now: of a part that was skipped what was measured before, if anything was."""
+    known = dict(before)
+    known["skipped"] = {name: of["skipped"] for name, of in measured.items() if "skipped" in of}
+    known |= {name: of for name, of in measured.items() if "skipped" not in of}
+    if everything:
+        known["machine"] = machine()
+    return known
 
 
 def machine() -> dict[str, Any]:
@@ -135,7 +165,14 @@ def sections(results: dict[str, Any]) -> dict[str, str]:
             + [["all", f"{stage['cpu']:.2f}"]],
         )
         + f"\n\nPeak memory of the process: {stage['peak_memory_bytes'] / GIGABYTE:.2f} GB.",
+        "weekly-cycle": weekly_cycle.section(results["weekly_cycle"]),
     }
+
+
+def said_if_skipped(section: str, results: dict[str, Any]) -> str:
+    """Say above a table that it is an earlier one, and why; nothing where it was measured."""
+    reason = results.get("skipped", {}).get(section.replace("-", "_"))
+    return f"**Not measured this time**: {reason}. This is what an earlier run measured.\n\n" if reason else ""
 
 
 def bar_by_bar_section(small: dict[str, Any]) -> str:

@@ -18,6 +18,10 @@ PEERS = Path(__file__).resolve().parent / "peers"
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
 
 
+class PeerMissingError(Exception):
+    """A peer cannot be installed here; what needs it is skipped, and says why."""
+
+
 @dataclass(frozen=True)
 class Timing:
     """Best of some repetitions. `cpu` is what the process used: on a shared machine the number to compare."""
@@ -50,14 +54,22 @@ def peer_python(name: str) -> Path:
     """Return the interpreter of a peer's own environment, .local/bench-<name>; install it on first use.
 
     The peer is never a dependency of the project, and its own dependencies cannot change the project's.
+
+    Raises
+    ------
+    PeerMissingError
+        If it cannot be installed: no package index, or no build of it for this machine.
     """
     requirements = PEERS / f"{name}.txt"
     folder = ROOT / ".local" / f"bench-{name}"
     python, stamp = folder / "bin" / "python", folder / "installed.txt"
     if not stamp.exists() or stamp.read_text() != requirements.read_text():
         print(f"installing {name} into {folder.relative_to(ROOT)}", file=sys.stderr)
-        venv.create(folder, with_pip=True, clear=True)
-        subprocess.run([python, "-m", "pip", "install", "--quiet", "-r", requirements], check=True)  # noqa: S603
+        try:
+            venv.create(folder, with_pip=True, clear=True)
+            subprocess.run([python, "-m", "pip", "install", "--quiet", "-r", requirements], check=True)  # noqa: S603
+        except (subprocess.CalledProcessError, OSError) as error:
+            raise PeerMissingError(f"{name} could not be installed ({error})") from error
         stamp.write_text(requirements.read_text())
     return python
 

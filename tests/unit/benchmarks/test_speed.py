@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks.speed import __main__ as speed
-from benchmarks.speed import bar_by_bar
+from benchmarks.speed import bar_by_bar, measuring, weekly_cycle
 from benchmarks.speed.__main__ import summary_table
 from benchmarks.speed.tranches import CAPITAL, TrancheCase, orders_of
 
@@ -98,3 +98,36 @@ def test_a_part_that_does_not_exist_is_refused(monkeypatch):
     monkeypatch.setattr("sys.argv", ["speed", "tranche"])
     with pytest.raises(SystemExit, match="no such part: tranche; the parts are tranches, bar_by_bar"):
         speed.main()
+
+
+def test_a_missing_peer_costs_its_part_and_no_other(monkeypatch, tmp_path):
+    monkeypatch.setattr(measuring, "ROOT", tmp_path)
+    monkeypatch.setattr(measuring, "PEERS", tmp_path)
+    (tmp_path / "ghost.txt").write_text("no-such-distribution==0")
+    monkeypatch.setattr(measuring.venv, "create", lambda folder, **_: folder.mkdir(parents=True))  # without pip in it
+
+    measured = speed.measure(
+        {"a": lambda: {"x": 1}, "b": lambda: measuring.peer_python("ghost"), "c": lambda: {"y": 2}}
+    )
+
+    assert (measured["a"], measured["c"]) == ({"x": 1}, {"y": 2})
+    assert "ghost could not be installed" in measured["b"]["skipped"]
+    known = speed.with_earlier({"b": {"z": 3}, "a": {"x": 0}}, measured, everything=False)
+    assert (known["a"], known["b"]) == ({"x": 1}, {"z": 3})
+    assert "earlier" in speed.said_if_skipped("b", known)
+    assert speed.said_if_skipped("a", known) == ""
+
+
+def test_the_cycle_is_added_up_by_action_and_its_growth_is_told():
+    steps = [
+        {"action": "tune", "cpu": 1.0, "wall": 2.0, "peak_memory": 2**30},
+        {"action": "fit_fold", "cpu": 3.0, "wall": 4.0, "peak_memory": 2**29},
+        {"action": "tune", "cpu": 2.0, "wall": 2.5, "peak_memory": 2**29},
+    ]
+    small = weekly_cycle.by_action(steps)
+    assert small[0] == {"action": "tune", "steps": 2, "cpu": 3.0, "wall": 4.5, "peak_memory": 2**30}
+    large = [{**one, "cpu": one["cpu"] * 4, "peak_memory": one["peak_memory"] * 2} for one in small]
+    sizes = [{"n_symbols": n, "weekly": of, "daily": of} for n, of in ((100, small), (500, large))]
+    rows = weekly_cycle.section({"load": 1.0, "sizes": sizes}).splitlines()
+    assert "| search hyper-parameters, 2 steps | 3.0 | 12.0 | 4.0 for 5 | 2.00 GB |" in rows
+    assert "| all | 6.0 | 24.0 | 4.0 for 5 | 2.00 GB |" in rows
