@@ -40,15 +40,16 @@ bench-models: setup  ## All models on one walk-forward of ../shared/data, ablati
 	$(BIN)/python -m benchmarks.models --minutes 55 --speed fold scikit handler-import
 
 docs: setup  ## Write the generated parts of README.md and docs/ anew.
+	PATH="$(CURDIR)/.local/tools/bin:$$PATH" $(BIN)/python -m cdk_app.definitions
 	$(BIN)/python -m cli.documents
 
 lock: setup  ## Resolve the locks of requirements/ again.
 	requirements/lock.sh
 
-synth: setup  ## CloudFormation templates of ENV=dev|prod in cdk.out.
+synth: setup  ## CloudFormation templates of ENV=dev|staging|prod in cdk.out.
 	AMTS_ENV=$(ENV) PATH="$(CURDIR)/.local/tools/bin:$$PATH" node_modules/.bin/cdk synth --quiet
 
-deploy: setup  ## Deploy ENV=dev|prod into the AWS account of the current credentials.
+deploy: setup  ## Deploy ENV=dev|staging|prod into the AWS account of the current credentials.
 	AMTS_ENV=$(ENV) PATH="$(CURDIR)/.local/tools/bin:$$PATH" node_modules/.bin/cdk deploy --all
 
 images: setup  ## Build the three image targets and say how large they are, where there is a container engine.

@@ -55,8 +55,21 @@ def _deployment_settings() -> str:
     return deployment_settings()
 
 
+def _tuning_machine() -> str:
+    from cli.documents.state_machines import diagram
+
+    return diagram("advanced-model-tuning")
+
+
+def _assessment_machine() -> str:
+    from cli.documents.state_machines import diagram
+
+    return diagram("daily-assessment")
+
+
 PAGES: Mapping[str, Mapping[str, Part]] = {
     "README.md": {"execution-input": _execution_input},
+    "docs/architecture.md": {"advanced-model-tuning": _tuning_machine, "daily-assessment": _assessment_machine},
     "docs/commands.md": {"commands": _commands},
     "docs/contracts.md": {"contracts": _contracts},
     "docs/errors.md": {"errors": _errors},

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cdk_app.definitions import resolved_machines
+
 
 @dataclass(frozen=True)
 class Assembly:
@@ -35,31 +37,4 @@ class Assembly:
 
     def machine(self, name: str) -> dict[str, Any]:
         """Return the definition of a state machine, with the names of functions in place of their ARNs."""
-        names = {
-            logical_id: properties["FunctionName"]
-            for logical_id, properties in self.resources("AWS::Lambda::Function").items()
-        }
-        for properties in self.resources("AWS::StepFunctions::StateMachine").values():
-            if properties["StateMachineName"] == name:
-                definition: dict[str, Any] = json.loads(joined(properties["DefinitionString"], names))
-                return definition
-        raise KeyError(name)
-
-
-def joined(value: Any, names: dict[str, str]) -> str:
-    """Resolve `Fn::Join` with references by readable names."""
-    match value:
-        case str():
-            return value
-        case {"Fn::Join": [separator, parts]}:
-            return str(separator).join(joined(part, names) for part in parts)
-        case {"Fn::GetAtt": [logical_id, "Arn"]} if logical_id in names:
-            return names[logical_id]
-        case {"Ref": "AWS::Partition"}:
-            return "aws"
-        case {"Ref": logical_id}:
-            return f"<{logical_id[:-8]}>"
-        case {"Fn::GetAtt": [logical_id, attribute]}:
-            return f"<{logical_id[:-8]}.{attribute}>"
-        case _:
-            return json.dumps(value)
+        return resolved_machines(self.template("Pipeline"))[name]

@@ -100,6 +100,18 @@ def staging(synthesize: Callable[..., Assembly]) -> Assembly:
     return synthesize("staging")
 
 
+@pytest.fixture(scope="session")
+def by_instance(synthesize: Callable[..., Assembly]) -> Assembly:
+    """`dev` with a NAT instance."""
+    return synthesize("dev", nat="instance")
+
+
+@pytest.fixture(scope="session")
+def closed(synthesize: Callable[..., Assembly]) -> Assembly:
+    """`dev` without a way out of its network."""
+    return synthesize("dev", nat="none", data_source="s3://our-bucket/market")
+
+
 @pytest.fixture(params=["local", "dev", "staging", "prod"])
 def assembly(request: pytest.FixtureRequest) -> Assembly:
     """Each environment in turn."""

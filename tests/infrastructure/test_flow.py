@@ -262,7 +262,8 @@ def test_losing_a_race_keeps_the_other_champion(tuning: dict[str, Any], engines:
 @pytest.mark.parametrize("name", [TUNING, DAILY])
 def test_every_error_is_recorded_and_fails_the_run(local: Assembly, name: str) -> None:
     definition = local.machine(name)
-    tasks = {sentence for sentence, state, _ in walk(definition) if state["Type"] == "Task"} - {"Record failure"}
+    tasks = {sentence for sentence, state, _ in walk(definition) if state["Type"] == "Task"}
+    tasks -= {"Record failure", "Score newest session with the shadow"}
     # A Map catches for the step in it, and is what failed.
     catches = {sentence: sentence for sentence in tasks} | {
         sentence: name
@@ -296,8 +297,6 @@ def prepared_to_reach(sentence: str, machine: str) -> Engines:
             engines.answers["build"]["symbol_coverage"] = 0.1
         case "Judge the shadow on its live record" | "Promote shadow":
             with_a_shadow(engines)
-        case "Score newest session with the shadow":
-            plan["shadow"] = CANDIDATE
         case "Announce failing live gate" | "Start tuning":
             engines.answers["settle"]["gate"]["verdict"] = "FAIL"
         case _:
@@ -382,6 +381,18 @@ def test_the_shadow_is_scored_beside_the_champion_or_without_one(
     settled, uri = engines.event("settle"), engines.answers["recommend"]["predictions_uri"]
     assert (settled.version, settled.predictions_uri) == (champion, uri if champion else None)
     assert (settled.shadow, settled.shadow_predictions_uri) == (SHADOW, uri)
+
+
+def test_a_shadow_that_cannot_be_scored_does_not_keep_the_champion_back(
+    daily: dict[str, Any], engines: Engines
+) -> None:
+    engines.answers["advanced-model-tuning-service.plan"] |= {"kind": "assess", "shadow": SHADOW}
+    engines.raises["Score newest session with the shadow"] = StateError("ArtefactIntegrityError", "altered")
+    done = run(daily, engines)
+    assert (done.failed, done.path[-1]) == (None, "Assessment done")
+    settled = engines.event("settle")
+    assert (settled.version, settled.shadow, settled.shadow_predictions_uri) == (CHAMPION, SHADOW, None)
+    assert settled.predictions_uri == engines.answers["recommend"]["predictions_uri"]
 
 
 def test_without_a_shadow_only_the_champion_is_scored(daily: dict[str, Any], engines: Engines) -> None:

@@ -3,23 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 from assemblies import Assembly
-
-
-@pytest.fixture(scope="module")
-def by_instance(synthesize: Callable[..., Assembly]) -> Assembly:
-    """The network with a NAT instance."""
-    return synthesize("dev", nat="instance")
-
-
-@pytest.fixture(scope="module")
-def closed(synthesize: Callable[..., Assembly]) -> Assembly:
-    """The network without a way out."""
-    return synthesize("dev", nat="none", data_source="s3://our-bucket/market")
 
 
 def functions(assembly: Assembly) -> list[dict[str, Any]]:
