@@ -10,6 +10,7 @@ import datetime as dt
 import json
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -220,9 +221,11 @@ def assess(run_id: str, request: dict[str, Any], *, started_at: dt.datetime = ST
         return run, run(service, "reject", version=plan["champion"], stopped_by=dataset["gate"])
     uri = {"dataset_uri": dataset["dataset_uri"]}
     scored: dict[str, dict[str, Any]] = {}
-    for role in ("champion", "shadow"):
-        if plan[role] is not None:
-            scored[role] = run(ensemble, "recommend", **uri, version=plan[role])
+    if plan["champion"] is not None:
+        scored["champion"] = run(ensemble, "recommend", **uri, version=plan["champion"])
+    if plan["shadow"] is not None:
+        with suppress(Exception):  # as the machine: what users get does not wait for a model that they do not
+            scored["shadow"] = run(ensemble, "recommend", **uri, version=plan["shadow"])
     live = run(
         backtesting,
         "settle",

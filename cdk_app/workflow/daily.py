@@ -149,7 +149,9 @@ class DailyWorkflow(Workflow):
                 ),
             )
         )
-        self._failure.catches(by_champion, by_shadow)
+        self._failure.catches(by_champion)
+        # What users get does not wait for a model that they do not: the day goes on, and says that it was not scored.
+        by_shadow.add_catch(after, errors=["States.ALL"])
         champion.when(sfn.Condition.jsonata("{% $type($plan.champion) = 'string' %}"), by_champion, comment="yes")
         champion.otherwise(shadow)
         by_champion.next(shadow)

@@ -14,7 +14,7 @@ EMPTY = ""
 
 
 class ShadowSeat:
-    """There is one seat. Who has it keeps it until it is promoted or misses a threshold: a record takes time."""
+    """There is one seat. Who has it keeps it until it is promoted, misses a threshold, or has been watched too long."""
 
     def __init__(self, table: Table) -> None:
         self._table = table

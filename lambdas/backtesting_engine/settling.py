@@ -29,6 +29,8 @@ def settle(request: SettleRequest, stores: Stores) -> SettleResult:
     live = assess(request, dataset, stores)
     stores.analytics.record_gate(request.run_id, live.gate, version=request.version)
     sentences = [published.explanation, str(tally)]
+    if request.shadow is not None and request.shadow_predictions_uri is None:
+        sentences.append(f"Shadow {request.shadow} could not be scored; the execution's history has the reason.")
     if unreadable:
         sentences.append(f"{len(unreadable)} live records cannot be read and were left alone: {unreadable[0]} …")
     stores.analytics.close_run(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 
 from lambdas.adapters.analytics import gate_record
@@ -33,6 +35,11 @@ def judge(request: JudgeShadowRequest, stores: Stores) -> JudgeShadowResult:
             verdict="INSUFFICIENT_EVIDENCE",
             reason=f"{n_matured} live sessions of shadow {request.version} have matured; {horizon} are waited for.",
         )
+    if expired := [uri for uri in frozen_uris(seat) if stores.predictions.facts(uri) is None]:
+        return JudgeShadowResult(
+            verdict="INSUFFICIENT_EVIDENCE",
+            reason=f"{len(expired)} files of the record of shadow {request.version} have expired: it cannot be measured.",
+        )
     # Each look is a trial: it deflates the Sharpe ratio of this model, and of every later one.
     look = f"shadow-{request.version}-{hash_of_uri(request.dataset_uri)}"
     n_trials = stores.ledger.add(look, trials=1, run_id=request.run_id)
@@ -59,6 +66,11 @@ def judge(request: JudgeShadowRequest, stores: Stores) -> JudgeShadowResult:
     except InvalidPredictionsError as error:
         return JudgeShadowResult(verdict="INSUFFICIENT_EVIDENCE", reason=str(error)[:900])
     return concluded(request, seat["holdout_predictions_uri"], backtesting, validation, stores)
+
+
+def frozen_uris(seat: dict[str, Any]) -> list[str]:
+    """Return where the predictions lie that led to the shadow."""
+    return [*seat["predictions_uris"], seat["holdout_predictions_uri"]]
 
 
 def concluded(

@@ -127,6 +127,12 @@ class LiveSettings(Settings):
     drifted_features: Fraction = Field(default=0.5, description="Share of its features that may have drifted.")
     score_psi: float = Field(default=1.0, gt=0.0, description="Of its probabilities, against those of its holdout.")
     drift_sessions: int = Field(default=21, ge=5, le=252, description="Newest sessions that are compared.")
+    shadow_max_days: int = Field(
+        default=365,
+        ge=30,
+        le=3650,
+        description="A shadow that was neither promoted nor missed a threshold for so long leaves its seat.",
+    )
 
 
 class ModelSettings(Settings):

@@ -71,6 +71,24 @@ class TestLife:
         runs = account.stores.analytics.last_runs(20)
         assert all("no champion" in run["message"] for run in runs if run["run_id"].startswith("day-"))
 
+    def test_one_that_cannot_be_scored_holds_nothing_up_and_is_told_of(
+        self, world: tuple[Account, str, dict[str, Any]]
+    ) -> None:
+        account, data, _ = world
+        objects, uri = account.stores.objects, account.stores.models.uri(self.seat(account))
+        whole = objects.read(f"{uri}/ensemble.json")
+        objects.write(f"{uri}/ensemble.json", whole + b" ")
+        try:
+            started = dt.datetime(2016, 11, 9, 13, tzinfo=dt.UTC)
+            run, _ = machine.assess("altered", {"data": data, "as_of": "2016-11-08"}, started_at=started)
+        finally:
+            objects.write(f"{uri}/ensemble.json", whole)
+        assert run.actions[-1] == "settle"
+        record = account.stores.analytics.run("altered") or {}
+        assert record["outcome"] == "ASSESSED"
+        assert f"Shadow {self.seat(account)} could not be scored" in record["message"]
+        assert len(account.stores.analytics.live_sessions().sessions) == len(DAYS)
+
     def test_its_live_record_is_judged_counted_and_promoted(self, world: tuple[Account, str, dict[str, Any]]) -> None:
         account, data, _ = world
         shadow = self.seat(account)
@@ -197,6 +215,29 @@ class TestSeat:
         assert self.reject(account, tmp_path, "run-1", 1, **short)["outcome"] == "SHADOWED"
         assert self.reject(account, tmp_path, "run-2", 2, **short)["outcome"] == "REJECTED"
         assert account.stores.shadow.version() == version(1)
+
+    def test_who_was_watched_too_long_leaves_it_to_another(self, account: Account, tmp_path: Path) -> None:
+        """Judged every week, promoted never, no threshold missed: after a year the seat is free."""
+        short = {"risk": "INSUFFICIENT_EVIDENCE", "deployment": "FAIL"}
+        call(service, planned("run-1", started_at="2025-01-05T07:00:00Z"))
+        assert self.reject(account, tmp_path, "run-1", 1, **short)["outcome"] == "SHADOWED"
+        for run_id, started_at, holder in (
+            ("run-2", "2026-01-04T07:00:00Z", version(1)),  # 364 days
+            ("run-3", "2026-01-11T07:00:00Z", None),
+        ):
+            call(service, planned(run_id, started_at=started_at))
+            ended(account, run_id)
+            assert account.stores.shadow.version() == version(1)
+            retire = {"action": "retire", "run_id": run_id, "keep": 100}
+            first = call(service, retire)
+            assert account.stores.shadow.version() == holder
+            assert call(service, retire) == first  # a repeated step changes nothing
+        *_, left = account.stores.shadow.changes()
+        assert (left["event"], left["version"], left["run_id"]) == ("SHADOW_ENDED", version(1), "run-3")
+        assert "371 days, 365 at most" in left["reason"]
+        assert len(account.stores.shadow.changes()) == 2
+        assert account.stores.models.exists(version(1))
+        assert self.reject(account, tmp_path, "run-4", 2, **short)["outcome"] == "SHADOWED"
 
 
 def test_status_shows_what_became_of_each_model(account: Account, tmp_path: Path) -> None:
