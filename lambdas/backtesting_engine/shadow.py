@@ -38,7 +38,7 @@ def judge(request: JudgeShadowRequest, stores: Stores) -> JudgeShadowResult:
     if expired := [uri for uri in frozen_uris(seat) if stores.predictions.facts(uri) is None]:
         return JudgeShadowResult(
             verdict="INSUFFICIENT_EVIDENCE",
-            reason=f"{len(expired)} files of the record of shadow {request.version} have expired: it cannot be measured.",
+            reason=f"{len(expired)} files of the record of {request.version} have expired: it cannot be measured.",
         )
     # Each look is a trial: it deflates the Sharpe ratio of this model, and of every later one.
     look = f"shadow-{request.version}-{hash_of_uri(request.dataset_uri)}"
