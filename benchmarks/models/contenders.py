@@ -163,6 +163,7 @@ def describe(model: EnsembleModel) -> dict[str, Any]:
     combination = model.combination
     return {
         "combination": combination.name,
+        "way": f"{combination.kind} neutral" if combination.neutralised else combination.kind,
         "weights": dict(zip(combination.learners, combination.weights, strict=True)),
         "inner_sharpe_ratio": dict(combination.inner_sharpe_ratio),
         "inner_rank_ic": dict(combination.inner_rank_ic),

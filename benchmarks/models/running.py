@@ -206,19 +206,13 @@ def as_chosen(course: Course, fold: FoldPlan, defaults: Measured, note: Mapping[
             odds = logit(np.clip(defaults.scores[name], PROBABILITY_FLOOR, 1 - PROBABILITY_FLOOR))
             grid = grid + weight * (odds - np.nanmean(odds)) / np.nanstd(odds)
     neutral = grid.copy()
-    if chosen_way(note).endswith("neutral"):
+    if note["way"].endswith("neutral"):
         row, column = np.nonzero(np.isfinite(grid))
         numbers = row + course.decided(fold).start
         exposures = exposures_of(course.market.features, numbers, column)
         if exposures is not None:
             neutral[row, column] = neutralise(grid[row, column], exposures, numbers)
     return Measured(scores={CHOSEN_WEIGHTS: grid, CHOSEN_NEUTRAL: neutral}, cost={}, notes={})
-
-
-def chosen_way(note: Mapping[str, Any]) -> str:
-    """Name the way that won, by the ratios that decided."""
-    ratios = {way: ratio for way, ratio in note["inner_sharpe_ratio"].items() if ratio is not None}
-    return max(ratios, key=lambda name: ratios[name]) if ratios else "voting"
 
 
 def _summed(costs: list[dict[str, float]]) -> dict[str, float]:

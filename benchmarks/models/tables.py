@@ -7,7 +7,6 @@ from statistics import mean
 from typing import Any
 
 from benchmarks.controls.tables import markdown_table
-from benchmarks.models.running import chosen_way
 
 Found = Mapping[str, Any]
 TITLES = {"members": "members of the day", "all": "all names"}
@@ -168,7 +167,7 @@ def chosen_table(results: Found) -> str:
     """Tell what the combination and the search decided."""
     rows = []
     for work, folds in results["combinations"].items():
-        names = [chosen_way(fold).replace("single", f"{fold['combination']} alone") for fold in folds]
+        names = [fold["way"].replace("single", f"{fold['combination']} alone") for fold in folds]
         learners = sorted({name for fold in folds for name in fold["weights"]})
         weights = ", ".join(f"{name} {mean(fold['weights'].get(name, 0.0) for fold in folds):.2f}" for name in learners)
         counts = ", ".join(f"{name} {names.count(name)}" for name in dict.fromkeys(sorted(names)))

@@ -19,6 +19,7 @@ from scipy.special import expit, log_expit
 from lambdas.core.backtest.metrics import sharpe_ratio
 from lambdas.core.errors import InvalidDatasetError
 from lambdas.core.market_data.panel import BoolArray, FloatArray, IntArray
+from lambdas.core.models.beyond_luck import choose_beyond_luck
 from lambdas.core.models.exposures import EXPOSURES, neutralise
 from lambdas.core.models.hyperparameters import LearnerName
 from lambdas.core.models.inner_portfolio import InnerPortfolio
@@ -134,7 +135,8 @@ def combine(
 
     For every inner fold after the first, weights are fitted on the out-of-fold rows whose outcome is known at the
     fold's first decision and score the fold. On those scores, joined in time, the ways compete by the Sharpe ratio of
-    what they would have bought (ties and no measurement: voting), and the winner is calibrated. Its final weights are
+    what they would have bought: voting, unless the best of the others leads it by more than luck would explain
+    (`choose_beyond_luck`). The winner is calibrated. Its final weights are
     fitted on all out-of-fold rows. With one inner fold only, equal weights are taken and calibrated there.
 
     Parameters
@@ -177,9 +179,11 @@ def combine(
             scores |= {
                 (way, True): neutralise(score, exposures[rows], data.decisions[rows]) for way, score in forward.items()
             }
-        ratios = {way: sharpe_ratio(portfolio.excess_returns(data, rows, score)) for way, score in scores.items()}
-        kind, neutralised = max(ratios, key=lambda way: -np.inf if (ratio := ratios[way]) is None else ratio)
-        sharpe_ratios = {f"{way} neutral" if flat else way: ratio for (way, flat), ratio in ratios.items()}
+        returns = {way: portfolio.excess_returns(data, rows, score) for way, score in scores.items()}
+        kind, neutralised = list(scores)[choose_beyond_luck(list(returns.values()), len(scores) - 1)]
+        sharpe_ratios = {
+            f"{way} neutral" if flat else way: sharpe_ratio(series) for (way, flat), series in returns.items()
+        }
         weights, score = final.weights[kind], scores[kind, neutralised]
     else:
         rows, fold = predictions.rows, predictions.fold

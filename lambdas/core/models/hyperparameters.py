@@ -54,7 +54,7 @@ class NetworkParameters(LabelParameters):
     """Two hidden layers of equal width."""
 
     learning_rate: float = Field(default=2e-3, gt=0, le=1)
-    width: int = Field(default=48, ge=4, le=512)
+    width: int = Field(default=32, ge=4, le=512)
     dropout: float = Field(default=0.15, ge=0, lt=1)
     weight_decay: float = Field(default=1e-2, ge=0)
 

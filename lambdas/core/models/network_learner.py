@@ -19,17 +19,19 @@ from lambdas.core.models.training_data import Matrix
 
 MAX_EPOCHS = 10
 DEFAULT_EPOCHS = 3
-PATIENCE = 2
+PATIENCE = 1
 MIN_BATCH, MAX_BATCH = 256, 512
 BATCHES_AN_EPOCH = 12
 """Small data gets small batches, so that an epoch is at least about so many steps."""
 ADAPTERS = 4
 """Networks that share their hidden layers in each member: 32 in the paper, where time is no object."""
 AVERAGE_DECAY = 0.97
-"""What is used are weights averaged over about the last 33 steps, half an epoch: with so little signal the last step is
-mostly noise, and a learning rate that falls would need to know the number of epochs beforehand."""
-MAX_STEPS = 60
+"""What is used are weights averaged over about the last 33 steps, most of an epoch: with so little signal the last step
+is mostly noise, and a learning rate that falls would need to know the number of epochs beforehand."""
+MAX_STEPS = 40
 """Steps of an epoch: on large data it is a random part of the rows, so that stopping is looked at often enough."""
+STOPPING_MEMBERS = 1
+"""Members that early stopping trains: when the networks begin to learn noise shows on one as on all."""
 MASK_BATCHES = 4
 """Dropout masks are drawn once an epoch, for so many batches, and each step takes a random stretch of them: drawing
 fresh ones in every step took a third of the training time."""
@@ -56,7 +58,7 @@ class NetworkLearner(Learner):
     def __init__(
         self,
         learning_rate: float = 2e-3,
-        width: int = 48,
+        width: int = 32,
         dropout: float = 0.15,
         weight_decay: float = 1e-2,
         n_members: int = 3,
@@ -80,7 +82,8 @@ class NetworkLearner(Learner):
     def _best_rounds(self, rows: FitRows, before: slice, after: slice, label: FloatArray, weight: FloatArray) -> int:
         best, best_epoch = -math.inf, 0
         inputs = self._inputs(rows)[1]
-        for epoch, weights in enumerate(self._train(rows, before, label, weight, MAX_EPOCHS), start=1):
+        members = min(self.n_members, STOPPING_MEMBERS)
+        for epoch, weights in enumerate(self._train(rows, before, label, weight, MAX_EPOCHS, members), start=1):
             area = area_under_curve(label[after], weights.probability_of_inputs(inputs[after]))
             if area > best:
                 best, best_epoch = area, epoch
@@ -89,7 +92,7 @@ class NetworkLearner(Learner):
         return best_epoch
 
     def _fit_rounds(self, rows: FitRows, label: FloatArray, weight: FloatArray, rounds: int) -> None:
-        *_, self.weights_ = self._train(rows, slice(0, len(rows.X)), label, weight, rounds)
+        *_, self.weights_ = self._train(rows, slice(0, len(rows.X)), label, weight, rounds, self.n_members)
 
     def _inputs(self, rows: FitRows) -> tuple[Preprocessing, Matrix]:
         """Scaled inputs of the rows, made once. Scaling sees the stopping slice too: it knows no labels."""
@@ -116,7 +119,7 @@ class NetworkLearner(Learner):
         self.weights_ = NetworkWeights.from_arrays(load_file(folder / self.file_name))
 
     def _train(
-        self, rows: FitRows, part: slice, label: FloatArray, weight: FloatArray, epochs: int
+        self, rows: FitRows, part: slice, label: FloatArray, weight: FloatArray, epochs: int, n_members: int
     ) -> Iterator[NetworkWeights]:
         """Train on a part of the rows and yield the weights after each epoch."""
         import torch
@@ -128,7 +131,7 @@ class NetworkLearner(Learner):
         hits = torch.from_numpy(y.astype(np.float32))
         weights = torch.from_numpy((weight / weight.mean()).astype(np.float32))
         generators = [
-            torch.Generator().manual_seed(derive_seed(self.seed, "member", member)) for member in range(self.n_members)
+            torch.Generator().manual_seed(derive_seed(self.seed, "member", member)) for member in range(n_members)
         ]
         network = _Network(X.shape[1], self.width, float(np.average(y, weights=weight)), generators)
         optimiser = torch.optim.AdamW(
@@ -155,11 +158,11 @@ class NetworkLearner(Learner):
                     for group in optimiser.param_groups:
                         group["lr"] = self.learning_rate * warm_up
                     logits = network.forward(inputs[drawn], masks, begins[step])
-                    wanted, counted = (v[drawn][:, None].expand_as(logits) for v in (hits, weights))
+                    wanted, counted = (v[drawn][:, :, None].expand_as(logits) for v in (hits, weights))
                     loss = functional.binary_cross_entropy_with_logits(logits, wanted, counted)
                     optimiser.zero_grad()
                     # Networks are summed, not averaged: the step of one does not depend on how many there are.
-                    (loss * logits.shape[0] * logits.shape[1]).backward()
+                    (loss * logits.shape[0] * logits.shape[2]).backward()
                     optimiser.step()
                     taken += 1
                     keep = min(AVERAGE_DECAY, taken / (taken + 10))
@@ -171,12 +174,14 @@ class NetworkLearner(Learner):
             yield NetworkWeights(preprocessing, network.layers(average))
 
     def _masks(self, n_rows: int, generators: list[Any]) -> Any:
-        """Dropout masks that keep the expected activation, (n_members, ADAPTERS, n_rows, width); None without."""
+        """Dropout masks that keep the expected activation, (n_members, n_rows, ADAPTERS * width); None without."""
         import torch
 
         if self.dropout == 0:
             return None
-        drawn = torch.stack([torch.rand(ADAPTERS, n_rows, self.width, generator=generator) for generator in generators])
+        drawn = torch.stack(
+            [torch.rand(n_rows, ADAPTERS * self.width, generator=generator) for generator in generators]
+        )
         return (drawn >= self.dropout).float() / (1.0 - self.dropout)
 
 
@@ -195,44 +200,53 @@ class _Network:
             return torch.stack([torch.randn(*shape, generator=generator) for generator in generators]) * deviation
 
         n_members = len(generators)
-        signs = torch.stack([torch.randint(0, 2, (ADAPTERS, 1, n_inputs), generator=g) for g in generators])
+        signs = torch.stack([torch.randint(0, 2, (ADAPTERS, n_inputs), generator=g) for g in generators])
         self.adapters = signs.float() * 2 - 1
         self.first = normal(n_inputs, width, deviation=math.sqrt(2.0 / n_inputs))
         self.second = normal(width, width, deviation=math.sqrt(2.0 / width))
-        self.last = normal(ADAPTERS, width, 1, deviation=0.1 * math.sqrt(2.0 / width))
+        self.last = normal(ADAPTERS, width, deviation=0.1 * math.sqrt(2.0 / width))
         self.first_bias = torch.zeros(n_members, 1, width)
         self.second_bias = torch.zeros(n_members, 1, width)
-        self.last_bias = torch.full((n_members, ADAPTERS, 1, 1), math.log(base_rate / (1 - base_rate)))
+        self.last_bias = torch.full((n_members, 1, ADAPTERS), math.log(base_rate / (1 - base_rate)))
         self.products = [self.first, self.second, self.last]
         self.others = [self.adapters, self.first_bias, self.second_bias, self.last_bias]
         self.parameters = [parameter.requires_grad_() for parameter in (*self.products, *self.others)]
 
     def forward(self, inputs: Any, masks: Any, begins: list[int]) -> Any:
-        """Logits, (n_members, ADAPTERS, n_rows), of inputs (n_members, n_rows, n_inputs).
+        """Logits, (n_members, n_rows, ADAPTERS), of inputs (n_members, n_rows, n_inputs).
 
-        `begins`: first dropout mask of each hidden layer.
+        `begins`: first dropout mask of each hidden layer. An adapter scales the rows of the first weights, not the
+        inputs: the same product, with one pass over the inputs for all adapters instead of a scaled copy for each.
         """
         import torch
+
+        n_members, n_rows, n_inputs = inputs.shape
+        width = self.first.shape[-1]
+        own_first = self.first[:, :, None] * self.adapters.transpose(1, 2)[..., None]
+        own_first = own_first.reshape(n_members, n_inputs, ADAPTERS * width)
+        hidden = torch.baddbmm(self.first_bias.repeat(1, 1, ADAPTERS), inputs, own_first)
+        hidden = self._activated(hidden, masks, begins[0])
+        hidden = torch.baddbmm(self.second_bias, hidden.view(n_members, -1, width), self.second)
+        hidden = self._activated(hidden.view(n_members, n_rows, -1), masks, begins[1])
+        each = hidden.view(n_members, n_rows, ADAPTERS, width) * self.last[:, None]
+        return each.sum(-1) + self.last_bias
+
+    @staticmethod
+    def _activated(hidden: Any, masks: Any, begin: int) -> Any:
         from torch.nn import functional
 
-        n_members, n_rows, _ = inputs.shape
-        hidden = (inputs[:, None] * self.adapters).reshape(n_members, ADAPTERS * n_rows, -1)
-        for depth, (weight, bias) in enumerate(((self.first, self.first_bias), (self.second, self.second_bias))):
-            hidden = functional.silu(torch.baddbmm(bias, hidden, weight))
-            if masks is not None:
-                kept = masks[:, :, begins[depth] : begins[depth] + n_rows]
-                hidden = (hidden.view(n_members, ADAPTERS, n_rows, -1) * kept).view(n_members, ADAPTERS * n_rows, -1)
-        return (hidden.view(n_members, ADAPTERS, n_rows, -1) @ self.last + self.last_bias).squeeze(-1)
+        hidden = functional.silu(hidden)
+        return hidden if masks is None else hidden * masks[:, begin : begin + hidden.shape[1]]
 
     def layers(self, values: list[Any]) -> tuple[tuple[Matrix, Matrix], ...]:
         """Write the networks, all adapters of all members, as plain layers; an adapter goes into its first one."""
         first, second, last, adapters, first_bias, second_bias, last_bias = (value.numpy() for value in values)
-        own_first = adapters.transpose(0, 1, 3, 2) * first[:, None]
+        own_first = adapters[..., None] * first[:, None]
         shared = [np.repeat(part, ADAPTERS, axis=0) for part in (first_bias, second, second_bias)]
         return (
             (_flat(own_first), shared[0]),
             (shared[1], shared[2]),
-            (_flat(last), _flat(last_bias)),
+            (_flat(last[..., None]), last_bias.reshape(-1, 1, 1).copy()),
         )
 
 

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import optuna  # here: it keeps the frame that imports it first, and all arrays in there, for good
 from pydantic import Field
 
 from lambdas.core.backtest.metrics import sharpe_ratio
 from lambdas.core.market_data.panel import FloatArray
+from lambdas.core.models.beyond_luck import choose_beyond_luck
 from lambdas.core.models.hyperparameters import Hyperparameters, LearnerName, Parameters, suggest
 from lambdas.core.models.inner_portfolio import InnerPortfolio
 from lambdas.core.models.learners import LearnerFactory, SharedRows
@@ -27,7 +29,7 @@ from lambdas.core.values import FiniteOrNone, Value
 
 FAILED = -10.0
 """What the sampler is told of a configuration that failed or bought nothing: worse than any Sharpe ratio."""
-NETWORK_MEMBERS = 2
+NETWORK_MEMBERS = 1
 """Members of a network while configurations are compared; more only cost time."""
 
 
@@ -68,8 +70,6 @@ class LearnerSearch:
         seed: int,
         first: Sequence[Parameters],
     ) -> None:
-        import optuna
-
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self.name = name
         self.log: list[Trial] = []
@@ -86,8 +86,6 @@ class LearnerSearch:
 
     def replay(self, log: Sequence[Trial]) -> None:
         """Take over trials that were scored before, as far as they follow on each other from the first."""
-        import optuna
-
         mine = {trial.number: trial for trial in log if trial.learner == self.name}
         while len(self.log) in mine:
             trial = mine[len(self.log)]
@@ -102,8 +100,6 @@ class LearnerSearch:
 
     def run_next(self) -> Trial:
         """Score the next configuration."""
-        import optuna
-
         number = len(self.log)
         asked, parameters = self._ask(self._first[number] if number < len(self._first) else None)
         trial = self._score(number, parameters, asked)
@@ -114,14 +110,17 @@ class LearnerSearch:
         self.log.append(trial)
         return trial
 
-    def best(self) -> Trial | None:
-        """Return the trial with the highest Sharpe ratio, the earlier of equals; None if none has one."""
+    def chosen(self) -> Trial | None:
+        """Return the trial to use: the defaults, or the best one if it leads them by more than luck would explain.
+
+        None if no trial could be measured; the best one if the defaults could not. See `choose_beyond_luck`.
+        """
         measured = [trial for trial in self.log if trial.sharpe_ratio is not None]
-        return max(measured, key=lambda trial: trial.sharpe_ratio or 0.0, default=None)
+        if not measured or measured[0].number > 0:
+            return max(measured, key=lambda trial: trial.sharpe_ratio or 0.0, default=None)
+        return measured[choose_beyond_luck([np.array(trial.returns) for trial in measured], len(self.log) - 1)]
 
     def _ask(self, fixed: Parameters | None) -> tuple[Any, Parameters]:
-        import optuna
-
         self._study.sampler = optuna.samplers.TPESampler(
             seed=derive_seed(self._seed, "sampler", self.name, len(self.log)), n_startup_trials=self._n_random
         )

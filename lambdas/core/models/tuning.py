@@ -1,4 +1,4 @@
-"""The search for hyper-parameters: which ones would have earned the best Sharpe ratio, on earlier data only."""
+"""The search for hyper-parameters: which ones would have earned a better Sharpe ratio, on earlier data only."""
 
 from __future__ import annotations
 
@@ -68,9 +68,10 @@ def tune_hyperparameters(
 ) -> TuningOutcome:
     """Search each learner's hyper-parameters for the Sharpe ratio of the portfolio it would have recommended.
 
-    One study of Optuna's TPE sampler (Bergstra et al. 2011) a learner; its first trial is the defaults, so that a
-    search never does worse than none on its own yardstick. A trial is scored by one simulation, net of costs, over the
-    forward-only inner folds; one that after two or more of them is below the median of earlier trials is given up.
+    One study of Optuna's TPE sampler (Bergstra et al. 2011) a learner; its first trial is the defaults. A trial is
+    scored by one simulation, net of costs, over the forward-only inner folds; one that after two or more of them is
+    below the median of earlier trials is given up. The best replaces the defaults if it leads them by more than the
+    best of so many configurations would by luck (`choose_beyond_luck`).
     Learners take turns, so that a deadline costs all of them alike.
 
     Parameters
@@ -97,7 +98,7 @@ def tune_hyperparameters(
     Returns
     -------
     TuningOutcome
-        The best so far. A learner of which nothing could be scored keeps its defaults.
+        What is chosen so far. A learner of which nothing could be scored keeps its defaults.
 
     Raises
     ------
@@ -123,7 +124,7 @@ def tune_hyperparameters(
     chosen = Hyperparameters()
     mixed = []
     for search in searches:
-        if (best := search.best()) is not None:
+        if (best := search.chosen()) is not None:
             chosen = chosen.replace(search.name, best.parameters)
             mixed.append(best.returns)
     trials = _in_order(searches)

@@ -17,7 +17,7 @@ from benchmarks.models import tables
 from benchmarks.models.ablation import ALL, SEVEN, SEVEN_INDICATORS, TECHNICAL, ablation_sets
 from benchmarks.models.contenders import learners
 from benchmarks.models.course import Store, quick_course
-from benchmarks.models.running import CHOSEN_NEUTRAL, CHOSEN_WEIGHTS, LEARNED, as_chosen, chosen_way, works
+from benchmarks.models.running import CHOSEN_NEUTRAL, CHOSEN_WEIGHTS, LEARNED, as_chosen, works
 from benchmarks.models.scoring import score
 from lambdas.core.backtest.evaluation import evaluate_predictions
 from lambdas.core.labels import eligible
@@ -136,17 +136,17 @@ def test_the_plain_average_is_the_mean_of_the_three(parts):
 
 
 def test_default_learners_are_combined_as_the_ensemble_chose(course, parts):
-    def combined(ratios, **weights):
-        note = {"weights": weights, "inner_sharpe_ratio": ratios}
+    def combined(way, **weights):
+        note = {"weights": weights, "way": way}
         return as_chosen(course, course.folds[0], parts[0], note).scores
 
-    plain = combined({"voting": 1.0, "voting neutral": 0.5}, **dict.fromkeys(LEARNED[:-1], 1 / 3))
+    plain = combined("voting", **dict.fromkeys(LEARNED[:-1], 1 / 3))
     odds = [np.log(parts[0].scores[name] / (1 - parts[0].scores[name])) for name in LEARNED[:-1]]
     slow = sum((values - np.nanmean(values)) / np.nanstd(values) for values in odds) / 3
     np.testing.assert_allclose(plain[CHOSEN_WEIGHTS], slow, rtol=1e-9)
     np.testing.assert_array_equal(plain[CHOSEN_NEUTRAL], plain[CHOSEN_WEIGHTS])
 
-    neutral = combined({"single": 1.0, "single neutral": 1.5}, xgboost=1.0, lightgbm=0.0, network=0.0)
+    neutral = combined("single neutral", xgboost=1.0, lightgbm=0.0, network=0.0)
     ranks = [rankdata(values, axis=1) for values in (neutral[CHOSEN_WEIGHTS], parts[0].scores["xgboost"])]
     np.testing.assert_array_equal(*ranks)
     beta = course.market.features.of("beta_252")[course.decided(course.folds[0])].astype(float)
@@ -171,18 +171,6 @@ def test_the_steps_lead_from_the_average_to_the_ensemble(results):
         assert values[-1] == models["tuned ensemble"]["rank_ic"]["value"]
         walked = sum(found["step"]["rank_ic"]["value"] for found in list(steps.values())[1:])
         assert walked == pytest.approx(values[-1] - values[0])
-
-
-@pytest.mark.parametrize(
-    ("ratios", "way"),
-    [
-        ({"voting": 0.5, "stacking": 0.7, "stacking neutral": 0.9}, "stacking neutral"),
-        ({"voting": 0.5, "single neutral": 0.6, "stacking": None}, "single neutral"),
-        ({"voting": None}, "voting"),
-    ],
-)
-def test_the_chosen_way_is_the_one_with_the_best_inner_ratio(ratios, way):
-    assert chosen_way({"inner_sharpe_ratio": ratios}) == way
 
 
 def test_members_only_counts_members_only(course, parts):

@@ -254,7 +254,7 @@ def test_the_written_networks_are_those_that_were_trained() -> None:
     for parameter in network.parameters:
         parameter.data += 0.1 * torch.randn(parameter.shape, generator=generators[0])
     inputs = torch.randn(2, 7, 5, generator=generators[0])
-    trained = network.forward(inputs, None, []).detach().numpy()
+    trained = network.forward(inputs, None, [0, 0]).detach().numpy()
     layers = network.layers([parameter.detach() for parameter in network.parameters])
     for member in range(2):
         for adapter in range(ADAPTERS):
@@ -262,7 +262,7 @@ def test_the_written_networks_are_those_that_were_trained() -> None:
             for depth, (weight, bias) in enumerate(layers):
                 hidden = hidden @ weight[member * ADAPTERS + adapter] + bias[member * ADAPTERS + adapter]
                 hidden = hidden / (1 + np.exp(-hidden)) if depth < 2 else hidden
-            np.testing.assert_allclose(hidden[:, 0], trained[member, adapter], atol=2e-6)
+            np.testing.assert_allclose(hidden[:, 0], trained[member, :, adapter], atol=2e-6)
 
 
 def test_preprocessing_of_a_column_by_hand() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from lambdas.core.backtest.metrics import sharpe_ratio
 from lambdas.core.errors import InvalidRequestError
+from lambdas.core.models.beyond_luck import choose_beyond_luck
 from lambdas.core.models.hyperparameters import LEARNER_NAMES, Hyperparameters
 from lambdas.core.models.inner_portfolio import InnerPortfolio
 from lambdas.core.models.market_view import MarketView
@@ -38,8 +39,8 @@ def test_every_trial_is_counted_and_the_first_is_the_defaults(outcome: TuningOut
         trials = [trial for trial in outcome.trial_log if trial.learner == name]
         assert Hyperparameters().replace(name, trials[0].parameters) == Hyperparameters()
         assert trials[1].parameters != trials[0].parameters
-        best = max(trials, key=lambda trial: trial.sharpe_ratio or -99)
-        assert outcome.hyperparameters.of(name) == best.parameters
+        chosen = choose_beyond_luck([np.array(trial.returns) for trial in trials], len(trials) - 1)
+        assert outcome.hyperparameters.of(name) == trials[chosen].parameters
         for trial in trials:
             assert trial.log_loss == pytest.approx(np.log(2), abs=0.2)
             assert trial.rank_ic is not None
