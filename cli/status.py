@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 from cli import run
 from cli.console import console, print_table
 from cli.deployment import LOCAL, Deployment, connect, environment_name
-from cli.history import history, print_history, print_shadow
+from cli.history import history, print_history, print_shadow, print_standing, standing, when
 from cli.local_aws import application, emulator
 from cli.local_aws.place import Place
 from cli.outputs import write_json
@@ -33,7 +33,7 @@ app.add_typer(local, name="local")
 
 @app.command()
 def status(
-    last: Annotated[int, typer.Option("--last", min=1, max=200, help="How many runs.")] = 10,
+    last: Annotated[int, typer.Option("--last", min=1, max=200, help="How many runs, models and events.")] = 10,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write it to this file as well.")] = None,
     env: run.EnvOption = None,
 ) -> None:
@@ -51,19 +51,22 @@ def status(
     runs = deployment.analytics.last_runs(last)
     shadow = ShadowSeat(deployment.analytics_table).holder()
     events = history(deployment)
+    models = standing(deployment, events)
     if json_file:
         live = [one.model_dump(mode="json") for one in sessions]
         value = {"champion": pointer, "live": live, "recommendations": recommendations, "runs": runs}
-        value |= {"shadow": shadow, "history": events}
+        value |= {"shadow": shadow, "models": models, "history": events}
         write_json(json_file, value)
     if pointer is None:
         console.print("No champion: no model has passed every gate yet, so nothing is recommended.")
     else:
-        console.print(f"Champion {pointer['version']} since {pointer['since']}, by run {pointer['run_id']}")
-        console.print(f"Before it: {pointer['previous'] or 'none'}")
+        console.print(f"Champion {pointer['version']} since {when(pointer['since'])}, by run {pointer['run_id']}")
+        before = f"{pointer['previous']}; `amts rollback` brings it back" if pointer["previous"] else "none"
+        console.print(f"Before it: {before}")
     print_shadow(shadow)
     _print_recommendations(recommendations)
-    print_history(events)
+    print_standing(models, last)
+    print_history(events, last)
     console.print()
     if not runs:
         console.print("No runs yet. Start one with: amts run")
@@ -75,7 +78,7 @@ def status(
             (
                 record.get("run_id"),
                 record.get("kind"),
-                record.get("started_at"),
+                when(record.get("started_at")),
                 record.get("outcome") or _state_of_execution(deployment, record),
                 record.get("message") or record.get("explanation"),
             )
