@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 _WIDTH_WITHOUT_TERMINAL = 180
+_NARROWEST_LAST_COLUMN = 24
 
 
 def _console(*, stderr: bool) -> Console:
@@ -49,6 +50,8 @@ class SetupError(Exception):
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str | None = None) -> None:
     """Print rows under headings: numbers to the right, None as a dash, text as it is (no markup).
 
+    Where the console is too narrow for the columns, each row is printed as a block of its own, one line a value.
+
     Examples
     --------
     >>> print_table(["metric", "value"], [["hit_rate", 0.6312345], ["base_rate", None]])
@@ -57,6 +60,9 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title:
     base_rate       -
     """
     cells = [[cell(value) for value in row] for row in rows]
+    if cells and not _fits(columns, cells):
+        _print_blocks(columns, cells, title)
+        return
     numeric = [all(_is_number(row[i]) for row in cells) and bool(cells) for i in range(len(columns))]
     table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, header_style="dim")
     for position, (name, right) in enumerate(zip(columns, numeric, strict=True), start=1):
@@ -66,6 +72,31 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title:
     for row in cells:
         table.add_row(*map(escape, row))
     console.print(table)
+
+
+def _fits(columns: Sequence[str], cells: Sequence[Sequence[str]]) -> bool:
+    """Say whether every column but the last can stand whole, with room left for a last one that wraps."""
+    widths = [
+        max(max(map(len, name.split("\n"))), *(len(row[position]) for row in cells))
+        for position, name in enumerate(columns)
+    ]
+    return sum(widths[:-1]) + 2 * (len(columns) - 1) + min(widths[-1], _NARROWEST_LAST_COLUMN) <= console.width
+
+
+def _print_blocks(columns: Sequence[str], cells: Sequence[Sequence[str]], title: str | None) -> None:
+    if title:
+        console.print(f"[bold]{escape(title)}[/]")
+    names = [name.replace("\n", " ") for name in columns]
+    for number, row in enumerate(cells):
+        block = Table(box=None, pad_edge=False, show_header=False)
+        block.add_column(style="dim", no_wrap=True)
+        block.add_column(overflow="fold")
+        for name, text in zip(names, row, strict=True):
+            if text not in ("", "-"):
+                block.add_row(escape(name), escape(text))
+        if number:
+            console.print()
+        console.print(block)
 
 
 def cell(value: object) -> str:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from lambdas.core.market_data.tables import TableSchema
 
 
+REQUIRED = ("prices.parquet", "benchmarks.parquet")
+
+
 @contextmanager
 def as_parquet(data: str) -> Iterator[str]:
     """Give what to open: `data` as it is, or for a folder with CSV files one with the same tables as Parquet.
@@ -40,6 +43,11 @@ def as_parquet(data: str) -> Iterator[str]:
         for schema in schemas
         if not (folder / schema.file).exists() and _csv(folder, schema.file).is_file()
     }
+    if missing := [name for name in REQUIRED if not (folder / name).exists() and name not in texts]:
+        raise InvalidDatasetError(
+            f"{folder}: there is no {missing[0]} and no {missing[0].replace('.parquet', '.csv')}; a data set folder "
+            "needs prices and benchmarks, docs/own_predictions.md shows both"
+        )
     if not texts:
         yield data
         return

@@ -34,23 +34,21 @@ def print_gates(gates: list[GateRecord], expected: tuple[str, ...] = ()) -> None
     rows: list[list[object]] = []
     for gate in gates:
         for position, check in enumerate(gate.checks):
-            first = position == 0
             rows.append(
                 [
-                    gate.gate if first else "",
+                    gate.gate if position == 0 else "",
                     measured(check),
                     check.estimate,
                     check.bound,
-                    asked(check),
                     gate.base_rate if check.metric == "hit_rate" else None,
+                    asked(check),
                     check.passed,
-                    gate.verdict.replace("_", " ") if first else "",
                 ]
             )
     missing = [name for name in expected if name not in {gate.gate for gate in gates}]
     if rows:
-        rows += [[name, None, None, None, None, None, None, "not reached"] for name in missing]
-        print_table(("gate", "metric", "value", "bound", "asked", "base\nrate", "met", "verdict"), rows)
+        rows += [[name, "not reached", None, None, None, None, None] for name in missing]
+        print_table(("gate", "metric", "value", "bound", "base rate", "asked", "met"), rows)
         console.print()
     for gate in gates:
         verdict = (gate.verdict.replace("_", " "), _STYLE[gate.verdict])

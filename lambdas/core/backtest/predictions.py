@@ -79,7 +79,8 @@ def align_predictions(frame: pd.DataFrame, dataset: MarketDataset) -> AlignedPre
     missing = [column for column in REQUIRED_COLUMNS if column not in frame.columns]
     if missing:
         raise InvalidPredictionsError(
-            f"predictions: column {', '.join(missing)} is missing; the columns are {', '.join(map(str, frame.columns))}"
+            f"predictions: column {', '.join(missing)} is missing; the columns are "
+            f"{', '.join(map(str, frame.columns))}; rename them: {', '.join(REQUIRED_COLUMNS)} are needed"
         )
     if frame.empty:
         raise InvalidPredictionsError("predictions: there is no row")
@@ -96,17 +97,27 @@ def align_predictions(frame: pd.DataFrame, dataset: MarketDataset) -> AlignedPre
                 + (f" ({int(bad.sum())} such rows)" if bad.sum() > 1 else "")
             )
 
-    refuse(~np.isfinite(probability), "probability is missing or not a finite number")
-    refuse((probability < 0.0) | (probability > 1.0), "probability is outside [0, 1]")
+    refuse(~np.isfinite(probability), "probability is missing or not a finite number; leave the row out")
+    refuse(
+        (probability < 0.0) | (probability > 1.0),
+        "probability is outside [0, 1]; rescale it, or give the rank of the date divided by its count",
+    )
     row = dataset.sessions.get_indexer(days)[day]
-    refuse(row < 0, "the date is not a session of the data set")
+    refuse(
+        row < 0,
+        f"the date is not a session of the data set, which has {dataset.sessions[0].date()} to "
+        f"{dataset.sessions[-1].date()}; leave days without trading out, or give prices for them",
+    )
     recommended = _flags(frame["recommended"]) if "recommended" in frame.columns else None
     extra = sorted((set(names) - set(dataset.prices.symbols)) & set(dataset.benchmarks.symbols))
     if recommended is not None and extra:
         dataset = _with_benchmarks_as_symbols(dataset, extra)
     column = pd.Index(dataset.prices.symbols).get_indexer(names)[name]
     remedy = "; a benchmark can only be recommended by a column `recommended`" if extra else ""
-    refuse(column < 0, f"the symbol has no prices in the data set{remedy}")
+    known = ", ".join(dataset.prices.symbols[:3])
+    refuse(
+        column < 0, f"the symbol has no prices in the data set{remedy}; write it as there ({known} …) or leave it out"
+    )
     grid = np.full(dataset.prices.shape, np.nan)
     grid[row, column] = probability
     if np.isfinite(grid).sum() < len(frame):
