@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import pandas as pd
 
 from lambdas.core.backtest.slippage import impact_rates, slippage_fraction
 from lambdas.core.errors import InvalidPredictionsError
@@ -175,7 +174,7 @@ def simulate_arrays(
     traded_fraction = _traded_fraction(chosen, picks, in_cash, opens, growth_to_roll, horizon)
 
     n_rolls = last - first
-    previous = _previous_roll(n_rolls, horizon)
+    previous = previous_roll(n_rolls, horizon)
     paid_fraction = cost * traded_fraction
     if impact is not None:
         rates_paid = impact[first + 1 : last + 1][:, used if chosen.shape[1] == used.size else slice(None)]
@@ -234,7 +233,7 @@ def _where(chosen: BoolArray) -> tuple[IntArray, IntArray]:
     return row, column
 
 
-def _previous_roll(n_rolls: int, horizon: int) -> IntArray:
+def previous_roll(n_rolls: int, horizon: int) -> IntArray:
     """Roll whose basket is sold at roll m: m - h, before that roll 0, which all tranches start with; -1 for m = 0."""
     previous = np.maximum(np.arange(n_rolls) - horizon, 0)
     previous[0] = -1
@@ -275,7 +274,7 @@ def _basket_growth(
         at_roll = picks.roll[sold] + horizon
         value = picks.units_of_pick[sold] * opens[at_roll, picks.symbol[sold]]
         growth_to_roll[horizon + 1 :] = np.bincount(at_roll, value, n_rolls)[horizon + 1 :]
-    previous = _previous_roll(n_rolls, horizon)[1:]
+    previous = previous_roll(n_rolls, horizon)[1:]
     growth_to_roll[1:][in_cash[previous]] = (cash_index[1:-1] / cash_index[previous])[in_cash[previous]]
     return growth, growth_to_roll
 
@@ -288,7 +287,7 @@ def _traded_fraction(
     All that is bought plus all that is sold, less twice what is in both: sum |a - b| = sum a + sum b - 2 sum min(a, b).
     """
     n_rolls = len(chosen)
-    previous = _previous_roll(n_rolls, horizon)
+    previous = previous_roll(n_rolls, horizon)
     sold = np.where(previous >= 0, ~in_cash[np.maximum(previous, 0)], False)
     fraction = (~in_cash).astype(np.float64) + sold
     roll, symbol = _where(chosen[1:] & chosen[previous[1:]])
@@ -342,46 +341,3 @@ def delisted_held(
         earliest = np.maximum(first + 1 + rolls, max(after, ends[j]) + 1)
         count += bool((earliest <= np.minimum(first + rolls + portfolio.horizon, until)).any())
     return count
-
-
-def trade_list(dataset: MarketDataset, recommended: BoolArray, portfolio: Portfolio, cost: float) -> pd.DataFrame:
-    """Every trade of a simulation, one row a roll and symbol.
-
-    Returns
-    -------
-    DataFrame
-        date (session of the open), tranche, symbol, held (value before), target (value after), traded (bought is
-        positive), cost (without slippage). Values are in the unit of the equity. At the first open the h tranches are
-        one row a symbol, with tranche -1.
-    """
-    trade = execution_prices(dataset.prices)
-    chosen = recommended[portfolio.first : portfolio.last]
-    previous = _previous_roll(len(chosen), portfolio.horizon)
-    frames = []
-    for m, basket_value in enumerate(portfolio.basket_value):
-        session = portfolio.first + 1 + m
-        new = np.flatnonzero(chosen[m])
-        target = np.zeros(chosen.shape[1])
-        target[new] = basket_value * (portfolio.horizon if m == 0 else 1) / max(len(new), 1)
-        held = np.zeros(chosen.shape[1])
-        if m > 0 and chosen[previous[m]].any():
-            old = np.flatnonzero(chosen[previous[m]])
-            # A tranche that has not rolled yet holds 1/h of what roll 0 bought, as much as tranche 0 does.
-            invested = portfolio.basket_value[previous[m]] / len(old)
-            held[old] = invested * trade[session, old] / trade[portfolio.first + 1 + previous[m], old]
-        before_cost = target + (portfolio.cost[m + 1] / max(len(new), 1)) * (target > 0)
-        rows = np.flatnonzero((target > 0) | (held > 0))
-        frames.append(
-            pd.DataFrame(
-                {
-                    "date": dataset.sessions[session],
-                    "tranche": m % portfolio.horizon if m else -1,
-                    "symbol": np.array(dataset.prices.symbols, dtype=object)[rows],
-                    "held": held[rows],
-                    "target": target[rows],
-                    "traded": (before_cost - held)[rows],
-                    "cost": cost * np.abs(before_cost - held)[rows],
-                }
-            )
-        )
-    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()

@@ -11,8 +11,9 @@ from markets import NAN, make_panel, member_of, random_dataset
 from numpy.testing import assert_allclose, assert_array_equal
 from slow_loop import slow_eligible, slow_recommend, slow_simulation
 
-from lambdas.core.backtest.portfolio import cash_rates, delisted_held, simulate, simulate_arrays, trade_list
+from lambdas.core.backtest.portfolio import cash_rates, delisted_held, simulate, simulate_arrays
 from lambdas.core.backtest.recommendation import recommend
+from lambdas.core.backtest.trades import trade_list
 from lambdas.core.errors import InvalidPredictionsError
 from lambdas.core.labels import eligible, execution_prices, mark_prices
 from lambdas.core.market_data.panel import MarketDataset
@@ -61,7 +62,7 @@ def test_equals_the_slow_loop(seed, n_sessions, n_symbols, horizon, defects, mem
     assert_allclose(fast.cost, slow.cost, rtol=1e-12, atol=1e-15)
     assert delisted_held(dataset.prices, chosen, fast) == len(slow.delisted)
 
-    trades = trade_list(dataset, chosen, fast, 0.0037)
+    trades = trade_list(dataset, chosen, fast, PortfolioSettings(horizon=horizon, cost_bps=37.0))
     expected = pd.DataFrame(slow.trades, columns=["session", "symbol", "change"])
     for (session, symbol), rows in expected.groupby(["session", "symbol"]):
         mine = trades[

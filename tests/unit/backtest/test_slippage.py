@@ -12,6 +12,7 @@ from slow_loop import slow_simulation
 
 from lambdas.core.backtest.portfolio import cash_rates, simulate
 from lambdas.core.backtest.slippage import impact_rates
+from lambdas.core.backtest.trades import trade_list
 from lambdas.core.errors import InvalidDatasetError
 from lambdas.core.market_data.panel import MarketDataset
 from lambdas.core.settings import PortfolioSettings
@@ -40,6 +41,19 @@ def test_equals_the_slow_loop(seed):
     assert_allclose(fast.equity, slow.equity, rtol=1e-12)
     assert_allclose(fast.cost, slow.cost, rtol=1e-11, atol=1e-16)
     assert_allclose(fast.traded, slow.traded, rtol=1e-11, atol=1e-14)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_list_of_trades_costs_what_the_portfolio_paid(seed):
+    """Each open by itself, with what was sold into cash and bought out of it."""
+    dataset, recommended = market(seed)
+    recommended[50:53] = False
+    portfolio = simulate(dataset, recommended, 30, 85, SETTINGS)
+    trades = trade_list(dataset, recommended, portfolio, SETTINGS)
+    by_open = trades.groupby("date")["cost"].sum().reindex(dataset.sessions[30:86], fill_value=0.0)
+    assert_allclose(by_open, portfolio.cost, rtol=1e-10, atol=1e-16)
+    assert_allclose(trades["cost"] - trades["slippage"], SETTINGS.cost_bps / 1e4 * trades["traded"].abs(), atol=1e-18)
+    assert (trades["slippage"] > 0).sum() > 50
 
 
 def test_the_rate_of_a_symbol_by_hand():
