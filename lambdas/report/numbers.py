@@ -138,6 +138,18 @@ def dollars(value: float) -> str:
     return f"{value:,.{digits}f}{SPACE}USD"
 
 
+def megabytes(value: float) -> str:
+    r"""Write a number of bytes.
+
+    Examples
+    --------
+    >>> megabytes(255_400_000), megabytes(1_500), megabytes(0)
+    ('255.4\xa0MB', '< 0.1\xa0MB', '0.0\xa0MB')
+    """
+    mega = value / 1e6
+    return f"< 0.1{SPACE}MB" if 0 < mega < 0.05 else f"{mega:,.1f}{SPACE}MB"
+
+
 def short(written: str) -> str:
     """Drop decimals that say nothing, of a number that a person chose.
 
@@ -147,6 +159,17 @@ def short(written: str) -> str:
     ('60 %', '+2 pts', '1', '62.5 %', '0.05')
     """
     return re.sub(r"(\d)\.0+(?!\d)|(\.\d*[1-9])0+(?!\d)", r"\1\2", written)
+
+
+def told(sentence: str) -> str:
+    r"""Write the numbers in a sentence that was recorded as plain text as the page writes its own.
+
+    Examples
+    --------
+    >>> told("It returned -3.3 points, +8.7% a year, from 2017-01-03.")
+    'It returned −3.3 points, +8.7\xa0% a year, from 2017-01-03.'
+    """
+    return re.sub(r"(?<=\d)%", f"{SPACE}%", re.sub(r"(?<![\w-])-(?=\d)", MINUS, sentence))
 
 
 def known(value: float | None, write: Write, otherwise: str = UNKNOWN) -> str:

@@ -9,7 +9,7 @@ from typing import Literal
 from lambdas.core.gates import asked
 from lambdas.core.values import GateCheck, GateName, GateRecord
 from lambdas.report.facts import RunReport
-from lambdas.report.numbers import known, short
+from lambdas.report.numbers import known, short, told
 from lambdas.report.vocabulary import GATES, METRICS, TUNING_GATES, VERDICTS, of_check
 
 Tone = Literal["good", "bad", "open", "muted"]
@@ -79,8 +79,10 @@ def headline(report: RunReport) -> Headline:
     stopped = next((gate for gate in report.gates if gate.verdict != "PASS"), None)
     if report.kind == "tear_sheet":
         if stopped is None:
-            return Headline("Would pass the gates", "good", (CLAIM, report.gates[-1].reason))
-        return Headline(f"Would be stopped by the {_lower(stopped.gate)} gate", _tone(stopped), (stopped.reason, CLAIM))
+            return Headline("Would pass the gates", "good", (CLAIM, told(report.gates[-1].reason)))
+        return Headline(
+            f"Would be stopped by the {_lower(stopped.gate)} gate", _tone(stopped), (told(stopped.reason), CLAIM)
+        )
     outcome = str(report.run.get("outcome", ""))
     word, tone = HEADLINES.get(outcome, (outcome.replace("_", " ").capitalize() or "Still running", "muted"))
     if outcome == "REJECTED" and stopped is not None:
@@ -92,7 +94,7 @@ def headline(report: RunReport) -> Headline:
     if stopped is not None and report.shadow_gates:
         beside = f"The run's own candidate was stopped by the {_lower(stopped.gate)} gate: {stopped.reason}"
         return Headline("Deployed: the shadow", tone, (message, report.shadow_gates[-1].reason, beside))
-    return Headline(word, tone, (message, report.gates[-1].reason))
+    return Headline(word, tone, (told(message), told(report.gates[-1].reason)))
 
 
 def gates(report: RunReport) -> tuple[GateView, ...]:
@@ -116,7 +118,7 @@ def _view(name: GateName, gate: GateRecord | None) -> GateView:
         return GateView(title, question, "NOT REACHED", "\u2013", "muted", "The run stopped before this gate.", ())
     label, sign, _ = VERDICTS[gate.verdict]
     checks = tuple(_check(check, gate.base_rate) for check in gate.checks)
-    return GateView(title, question, label, sign, _tone(gate), gate.reason, checks)
+    return GateView(title, question, label, sign, _tone(gate), told(gate.reason), checks)
 
 
 def _check(check: GateCheck, base_rate: float | None) -> CheckView:

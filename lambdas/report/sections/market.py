@@ -25,7 +25,7 @@ def market(report: RunReport) -> Section:
     study = report.study
     if study is None:
         return Section("market", title, [not_validated(report)])
-    blocks: list[Block] = [Note(sentence) for sentence in study.sentences]
+    blocks: list[Block] = [Note(numbers.told(sentence)) for sentence in study.sentences]
     blocks.append(rivals_figure(study.rivals))
     for name, part in (
         ("all out of sample", study.walk_forward_and_holdout),
@@ -88,8 +88,8 @@ def rivals_figure(rivals: tuple[PairedDifference, ...]) -> Figure | Absent:
     return Figure(
         "rivals",
         "Return a year over rules that nobody has to tune",
-        "Same dates, same costs, paired stationary bootstrap. What does not clear the dashed line is not shown to be "
-        "worth its tuning.",
+        "Same dates, same costs, paired stationary bootstrap. Where the whole line lies right of zero, the portfolio "
+        "is shown to be worth its tuning.",
         [dots],
         layout(
             hovermode="closest",

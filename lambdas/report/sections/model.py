@@ -128,27 +128,38 @@ def recommendations(report: RunReport) -> Section:
         return Section("recommendations", title, [none])
     session = study.holdout.last_session
     voices = {one.symbol: one.voices for one in report.candidate.explanations} if report.candidate else {}
-    lead = f"For entry at the open after {session}, by probability. Percentiles: 100th is best within the group."
     heads = [
         Column("Symbol", number=False),
         Column("Probability", hint="Of a hit, as it would be published"),
-        Column("Sector", number=False),
-        Column("Its place in the sector", hint="Percentile of its probability among the symbols of its sector"),
-        Column("in the industry", hint="Percentile of its probability among the symbols of its industry"),
         Column("Return, a year", hint="Total return over the last 252 sessions"),
-        Column("Its place in the sector", hint="Percentile of that return among the symbols of its sector"),
     ]
+    sectors = any(one.sector for one in study.recommended)
+    lead = f"For entry at the open after {session}, by probability."
+    if sectors:
+        lead += " Percentiles: 100th is best within the group."
+    if sectors:
+        heads[2:2] = [
+            Column("Sector", number=False),
+            Column("Its place in the sector", hint="Percentile of its probability among the symbols of its sector"),
+            Column("in the industry", hint="Percentile of its probability among the symbols of its industry"),
+        ]
+        heads.append(
+            Column("Its place in the sector", hint="Percentile of that return among the symbols of its sector")
+        )
     rows: list[list[Cell]] = []
     for one in study.recommended:
         row = [
             text(one.symbol, tone="strong"),
             number(one.probability, percent),
-            text(one.sector, detail=one.industry if one.industry and one.industry != one.sector else ""),
-            number(one.probability_in_sector, numbers.percentile),
-            number(one.probability_in_industry, numbers.percentile),
             number(one.year_return, percent),
-            number(one.return_in_sector, numbers.percentile),
         ]
+        if sectors:
+            row[2:2] = [
+                text(one.sector, detail=one.industry if one.industry and one.industry != one.sector else ""),
+                number(one.probability_in_sector, numbers.percentile),
+                number(one.probability_in_industry, numbers.percentile),
+            ]
+            row.append(number(one.return_in_sector, numbers.percentile))
         if voices:
             spoke = [f"{v.feature.replace('_', ' ')} {points(v.effect)}" for v in voices.get(one.symbol, ())]
             row.insert(2, text(", ".join(spoke) or "nothing stands out"))
@@ -166,7 +177,13 @@ def recommendations(report: RunReport) -> Section:
     )
     blocks.append(table)
     if not voices:
-        blocks.append(Absent("Features that spoke for each", "the candidate was not asked."))
+        of_a_file = report.kind == "tear_sheet"
+        why = (
+            "predictions of a file come without the features they were made of."
+            if of_a_file
+            else ("the candidate was not asked.")
+        )
+        blocks.append(Absent("Features that spoke for each", why))
     return Section("recommendations", title, blocks, lead)
 
 

@@ -49,6 +49,10 @@ def performance(report: RunReport) -> Section:
     return Section("performance", "The portfolio against the market", blocks, lead)
 
 
+def _holdout_of(report: RunReport) -> str:
+    return "is the end of the file" if report.kind == "tear_sheet" else "was predicted by the frozen candidate"
+
+
 def not_backtested(report: RunReport) -> Absent:
     """Say that there are no predictions to measure."""
     stopped = next((gate.gate for gate in report.gates if gate.verdict != "PASS"), None)
@@ -85,7 +89,7 @@ def equity_figure(evaluation: Evaluation, report: RunReport) -> Figure:
         "equity",
         "Growth of 1, and falls from the peak",
         "Closes after costs. Benchmarks are bought at the same open and held, without cost."
-        + (" The shaded holdout was predicted by the frozen candidate." if holdout else ""),
+        + (f" The shaded holdout {_holdout_of(report)}." if holdout else ""),
         data,
         layout(
             xaxis=axis(anchor="y2", type="date"),
@@ -205,7 +209,7 @@ def calendar(monthly: Sequence[MonthlyReturn], series: DailySeries) -> Table:
             cells.append(_return_cell(month.portfolio, month.portfolio - month.benchmark))
         cells.append(_return_cell(own - 1.0, own - market, full=2.5 * FULL_SHADE))
         rows.append(cells)
-    heads = [Column("Year", number=False), *(Column(name) for name in MONTHS), Column("Year to date")]
+    heads = [Column("Year", number=False), *(Column(name) for name in MONTHS), Column("Year")]
     return Table("Return by month, and points over SPY", heads, rows, sortable=False)
 
 

@@ -63,10 +63,6 @@ SYMBOLS = {
     "bars_on_no_session": "Bars on days without a session",
     "benchmark_missing": "Benchmarks that are missing",
 }
-LAMBDA_GIGABYTE_SECOND = 0.0000166667
-LAMBDA_REQUEST = 0.0000002
-STATE_TRANSITION = 0.000025
-"""List prices in US dollars, us-east-1, x86, as of 2026-11: what the run costs, or would, on AWS."""
 
 
 def data(report: RunReport) -> Section:
@@ -176,6 +172,7 @@ def run(report: RunReport) -> Section:
     blocks: list[Block] = [Facts(items, wide=True)]
     if report.kind == "run":
         blocks += times(report.times)
+        blocks.append(cost(record.get("cost")))
     if report.settings:
         rows = [
             [text(f"{group}.{name}"), text(_setting(value))]
@@ -188,9 +185,9 @@ def run(report: RunReport) -> Section:
 
 
 def times(found: Sequence[StepTime]) -> list[Block]:
-    """Return time and cost of each step of the machine."""
+    """Return the time of each step of the machine."""
     if not found:
-        return [Absent("Time by step and cost", "the history of the execution could not be read.")]
+        return [Absent("Time by step", "the history of the execution could not be read.")]
     rows = [
         [
             text(step.state),
@@ -210,29 +207,23 @@ def times(found: Sequence[StepTime]) -> list[Block]:
     blocks: list[Block] = [
         Table("Time by step", heads, rows, note=f"Together {numbers.seconds(whole)}, up to the writing of this page.")
     ]
-    cost = estimated_cost(found)
-    if cost is None:
-        blocks.append(
-            Absent(
-                "Cost", "which functions ran, or how often, is not in the history: a local AWS or a distributed map."
-            )
-        )
-    else:
-        blocks.append(
-            Facts((("Cost of Lambda and Step Functions, at list prices (us-east-1)", numbers.dollars(cost)),))
-        )
     return blocks
 
 
-def estimated_cost(found: Sequence[StepTime]) -> float | None:
-    """Return what the steps cost at list prices in US dollars; None if the size of a function is not known."""
-    total = 0.0
-    for step in found:
-        if step.gigabyte_seconds is None:
-            return None
-        total += step.gigabyte_seconds * LAMBDA_GIGABYTE_SECOND
-        total += step.invocations * (LAMBDA_REQUEST + STATE_TRANSITION) + STATE_TRANSITION
-    return total
+def cost(recorded: Mapping[str, Any] | None) -> Block:
+    """Return what the run used, and what that costs at list price."""
+    if recorded is None or recorded.get("usd") is None:
+        return Absent("Cost", "which functions ran, or how often, is not in the history of the execution.")
+    return Facts(
+        (
+            fact("Lambda, gigabyte-seconds", recorded["lambda_gb_seconds"], numbers.count),
+            fact("Lambda, invocations", recorded["invocations"], numbers.count),
+            fact("Step Functions, state transitions", recorded["state_transitions"], numbers.count),
+            fact("S3, what the results lie in", recorded["stored_bytes"], numbers.megabytes),
+            fact("Through the NAT gateway, answers of live sources", recorded["nat_bytes"], numbers.megabytes),
+            (f"Cost at the list prices of {recorded['prices_as_of']}", numbers.dollars(recorded["usd"])),
+        )
+    )
 
 
 def counted(name: str) -> str:

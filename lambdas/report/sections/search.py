@@ -32,16 +32,18 @@ def search(report: RunReport) -> Section:
         blocks += [history_figure(report.searches), searches_table(report.searches)]
     else:
         why = (
-            "predictions of a file come without their searches; `--trials` says how many there were."
+            "predictions of a file come without their searches; the option --trials says how many there were."
             if report.kind == "tear_sheet"
             else "the searches of this run were not kept with it."
         )
         blocks.append(Absent("Tuning history", why))
     trials = "an unknown number of" if evidence.n_trials is None else numbers.count(evidence.n_trials)
-    lead = (
-        f"The ledger holds {trials} configurations that were ever scored for this model family. The best of many looks "
-        "good without skill; the deflated Sharpe ratio takes that off."
+    counted = (
+        f"By the word of whoever made the file, {trials} configurations were tried to get here."
+        if report.kind == "tear_sheet"
+        else f"The ledger holds {trials} configurations that were ever scored for this model family."
     )
+    lead = f"{counted} The best of many looks good without skill; the deflated Sharpe ratio takes that off."
     return Section("search", title, blocks, lead)
 
 
