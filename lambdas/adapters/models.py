@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
-from lambdas.adapters.objects import ObjectStore
+from lambdas.adapters.objects import FILE_NAME, ObjectStore
 from lambdas.adapters.workspace import fresh_folder
 from lambdas.contracts.storage import ArtefactsPrefix
 from lambdas.core.errors import ArtefactIntegrityError
@@ -81,14 +80,19 @@ class ModelStore:
 
     def manifest(self, version: str) -> dict[str, Any]:
         """Return the manifest of an artefact."""
-        content = self._objects.find(f"{self.uri(version)}/{MANIFEST}")
-        if content is None:
+        manifest: dict[str, Any] | None = self._objects.find_json(f"{self.uri(version)}/{MANIFEST}")
+        if manifest is None:
             raise ArtefactIntegrityError(
                 f"{self.uri(version)} has no {MANIFEST}: there is no complete model {version}."
             )
-        manifest: dict[str, Any] = json.loads(content)
         return manifest
 
     def _hashes(self, version: str) -> dict[str, str]:
-        files: dict[str, str] = self.manifest(version)["files"]
+        """Return the files of an artefact with their hashes; a name is a name in its folder, never a way out of it."""
+        try:
+            files = dict(self.manifest(version)["files"])
+        except (TypeError, KeyError, ValueError):
+            files = {}
+        if not files or not all(FILE_NAME.fullmatch(part) for name in files for part in str(name).split("/")):
+            raise ArtefactIntegrityError(f"{self.uri(version)}/{MANIFEST} lists no usable files; restore it.")
         return files

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,9 @@ ALREADY_THERE = frozenset({"ConditionalRequestConflict", "PreconditionFailed", "
 INDEX = "_index.json"
 """Written last into a folder: with it the folder is complete, and each file's size and sha-256 are known."""
 
+FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]{0,127}")
+"""A name that an index or a manifest may have a file written under: nothing that leads out of the folder."""
+
 CONTENT_TYPES = {".json": "application/json", ".html": "text/html; charset=utf-8"}
 
 
@@ -29,6 +33,23 @@ def file_sha256(file: Path) -> str:
     """Return the sha-256 of a file as hex."""
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def parse_json(uri: str, content: bytes) -> Any:
+    """Return the values of a JSON object.
+
+    Raises
+    ------
+    ArtefactIntegrityError
+        If it is none, or nested so deeply that only harm can be meant.
+    """
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise ArtefactIntegrityError(
+            f"{uri} cannot be read as JSON ({error}): it was altered or cut. Restore it, the bucket keeps old "
+            "versions, or delete it; then run again."
+        ) from None
 
 
 class ObjectStore:
@@ -57,12 +78,39 @@ class ObjectStore:
         return bucket, key.rstrip("/")
 
     def find(self, uri: str) -> bytes | None:
-        """Return an object's content, or None if there is none."""
-        found = self.find_tagged(uri)
-        return None if found is None else found[0]
+        """Return an object's content, or None if there is none.
+
+        Raises
+        ------
+        ArtefactIntegrityError
+            If the content does not have the sha-256 that its writer recorded.
+        """
+        found = self._get(uri)
+        if found is None:
+            return None
+        content, answer = found
+        recorded = answer["Metadata"].get("sha256")
+        if recorded and hashlib.sha256(content).hexdigest() != recorded:
+            raise ArtefactIntegrityError(
+                f"{uri} is not what its writer recorded (sha-256 {recorded}): it was altered or cut. Restore it, the "
+                "bucket keeps old versions, or delete it; then run again."
+            )
+        return content
+
+    def find_json(self, uri: str) -> Any | None:
+        """Return the values of a JSON object, or None if there is none."""
+        content = self.find(uri)
+        return None if content is None else parse_json(uri, content)
 
     def find_tagged(self, uri: str) -> tuple[bytes, str] | None:
-        """Return an object's content and its entity tag, which `write_over` asks for, or None if there is none."""
+        """Return an object's content and its entity tag, which `write_over` asks for, or None if there is none.
+
+        The content is as it lies there: who asks keeps a hash of his own.
+        """
+        found = self._get(uri)
+        return None if found is None else (found[0], found[1]["ETag"])
+
+    def _get(self, uri: str) -> tuple[bytes, Any] | None:
         bucket, key = self.split(uri)
         try:
             answer = self._client.get_object(Bucket=bucket, Key=key)
@@ -70,7 +118,7 @@ class ObjectStore:
             if error_code(error) in MISSING:
                 return None
             raise
-        return answer["Body"].read(), answer["ETag"]
+        return answer["Body"].read(), answer
 
     def read(self, uri: str) -> bytes:
         """Return an object's content; `InvalidRequestError` if there is none."""
@@ -81,7 +129,7 @@ class ObjectStore:
 
     def read_json(self, uri: str) -> Any:
         """Return the content of a JSON object."""
-        return json.loads(self.read(uri))
+        return parse_json(uri, self.read(uri))
 
     def write(self, uri: str, content: bytes) -> None:
         """Write an object, replacing what is there."""
@@ -218,14 +266,30 @@ class ObjectStore:
         ArtefactIntegrityError
             If a file is missing or altered.
         """
-        found = self.find(f"{uri.rstrip('/')}/{INDEX}")
-        index = json.loads(found) if found is not None else {name: {} for name in self.names(uri)}
+        index = self._index(uri)
         if not index:
             raise InvalidRequestError(f"{uri} holds no files; upload a data set folder there (README, data sets).")
         folder.mkdir(parents=True, exist_ok=True)
         for name, entry in index.items():
             if name not in without and not (folder / name).exists():
-                self.download(f"{uri.rstrip('/')}/{name}", folder / name, sha256=entry.get("sha256"))
+                self.download(f"{uri.rstrip('/')}/{name}", folder / name, sha256=entry)
+
+    def _index(self, uri: str) -> dict[str, str | None]:
+        """Return the files of a folder with the sha-256 that its index has of them.
+
+        What a person uploads may have an index, too: a name in it is a name in this folder, never a way out of it.
+        """
+        place = f"{uri.rstrip('/')}/{INDEX}"
+        found = self.find_json(place)
+        listed = {name: {} for name in self.names(uri)} if found is None else found
+        try:
+            index = {str(name): entry.get("sha256") for name, entry in listed.items()}
+        except AttributeError:
+            raise ArtefactIntegrityError(f"{place} is no index of files; delete it, and run again.") from None
+        for name in index:
+            if not FILE_NAME.fullmatch(name):
+                raise InvalidRequestError(f"{uri} lists {name[:100]!r}, which is no name of a file; leave it out.")
+        return index
 
 
 def _names(pages: Any, prefix_length: int) -> Iterator[str]:

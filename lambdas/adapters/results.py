@@ -41,8 +41,8 @@ class TuningStore:
 
     def log(self, key: str) -> list[Any]:
         """Return the trials that an interrupted search of this key has scored; none if there was no such search."""
-        content = self._objects.find(f"{self._prefix}{key}.log.json")
-        trials: list[Any] = [] if content is None else json.loads(content)["trials"]
+        found = self._objects.find_json(f"{self._prefix}{key}.log.json")
+        trials: list[Any] = [] if found is None else found["trials"]
         return trials
 
     def save_log(self, key: str, trials: list[Any]) -> None:
@@ -58,8 +58,7 @@ class TuningStore:
 
     def find(self, uri: str) -> Any | None:
         """Return what lies there, or None."""
-        content = self._objects.find(uri)
-        return None if content is None else json.loads(content)
+        return self._objects.find_json(uri)
 
     def read(self, uri: str) -> Any:
         """Return what lies there; `InvalidRequestError` if nothing does."""
@@ -85,8 +84,7 @@ class PredictionStore:
 
     def facts(self, uri: str) -> Any | None:
         """Return the facts of predictions that are complete, or None. They are written last."""
-        content = self._objects.find(_facts_uri(uri))
-        return None if content is None else json.loads(content)
+        return self._objects.find_json(_facts_uri(uri))
 
     def save(self, file: Path, uri: str, facts: dict[str, Any]) -> Any:
         """Upload predictions once, then their facts, and return the facts that stand."""
@@ -119,8 +117,7 @@ class ReportStore:
 
     def find(self, uri: str) -> Any | None:
         """Return a JSON report, or None."""
-        content = self._objects.find(uri)
-        return None if content is None else json.loads(content)
+        return self._objects.find_json(uri)
 
     def read(self, uri: str) -> Any:
         """Return a JSON report; `InvalidRequestError` if there is none."""

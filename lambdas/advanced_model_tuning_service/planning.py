@@ -7,6 +7,7 @@ import re
 import uuid
 from collections.abc import Iterable
 
+from lambdas.adapters.analytics import utc
 from lambdas.adapters.reuse import core_version
 from lambdas.advanced_model_tuning_service.dry_run import check_access
 from lambdas.advanced_model_tuning_service.ending import end_run, former_champion
@@ -23,6 +24,17 @@ EARLIEST_AS_OF = dt.date(1990, 1, 1)
 
 LOCK_MARGIN_HOURS = 0.25
 """A lock outlives the time limit of its machine by this, so that two clocks need not agree."""
+
+LOOKED_AT_FOR_LOST_RUNS = 20
+"""Newest runs: those of the last three weeks."""
+
+LOST_AFTER_HOURS = 48
+"""Beyond the time limit of any machine, and a day for a person to redrive an execution that was stopped."""
+
+LOST = (
+    "The run was lost: its execution was stopped, timed out, or could not record its failure. Found by a later run, "
+    "after its time was over."
+)
 
 NO_CHAMPION = "There is no champion yet, so nothing is recommended; a tuning run has to promote one first."
 
@@ -93,7 +105,22 @@ def busy_with(request: PlanRequest, stores: Stores) -> str | None:
     if run.get("outcome") == "BUSY":
         return str(run["busy_with"])
     hours = request.timeout_hours + LOCK_MARGIN_HOURS
-    return stores.lock.acquire(request.workflow, request.run_id, at=request.started_at, hours=hours)
+    other = stores.lock.acquire(request.workflow, request.run_id, at=request.started_at, hours=hours)
+    if other is None:
+        end_lost_runs(request, stores)
+    return other
+
+
+def end_lost_runs(request: PlanRequest, stores: Stores) -> None:
+    """Record an end of earlier runs of this machine that have none and whose time is long over.
+
+    An execution that was stopped or timed out is not there to say so, nor is one whose failure could not be recorded.
+    """
+    before = utc(request.started_at - dt.timedelta(hours=LOST_AFTER_HOURS))
+    for run in stores.analytics.last_runs(LOOKED_AT_FOR_LOST_RUNS):
+        lost = "outcome" not in run and run.get("workflow") == request.workflow and run["started_at"] <= before
+        if lost and run["run_id"] != request.run_id:
+            end_run(stores, run["run_id"], "FAILED", LOST, error="LostRun", failed_step="")
 
 
 def check_request(asked: TuningRequest, request: PlanRequest, stores: Stores) -> None:

@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from lambdas.adapters.analytics import gate_record
+from lambdas.core.errors import ArtefactIntegrityError
 from lambdas.report import PAGE
+from lambdas.runtime.observability import logger
 from lambdas.runtime.stores import Stores
 
 __all__ = ["PAGE", "write_report"]
@@ -32,8 +34,8 @@ def write_report(stores: Stores, run: dict[str, Any]) -> None:
     facts = {name: value for name, value in run.items() if name not in ("PK", "SK", "announced_at")}
     facts["dataset_hash"] = _of_data(recorded, "dataset_hash")
     quality = _of_data(recorded, "quality")
-    evaluated = stores.reports.find(stores.reports.uri(run_id, "evaluation.json"))
-    validated = stores.reports.find(stores.reports.uri(run_id, "validation.json"))
+    evaluated = _readable(stores, stores.reports.uri(run_id, "evaluation.json"))
+    validated = _readable(stores, stores.reports.uri(run_id, "validation.json"))
     report = report_of(
         facts,
         gates,
@@ -56,6 +58,15 @@ def write_report(stores: Stores, run: dict[str, Any]) -> None:
     stores.reports.write(stores.reports.uri(run_id, PAGE), render_report(report))
     entries = [RunEntry.of(record) for record in stores.analytics.last_runs(LISTED_RUNS)]
     stores.reports.write(stores.reports.index_uri(), render_index(entries))
+
+
+def _readable(stores: Stores, uri: str) -> Any | None:
+    """Return what an engine left for the report; what was altered since is left out, its run has failed for it."""
+    try:
+        return stores.reports.find(uri)
+    except ArtefactIntegrityError as error:
+        logger.warning("left out of the report", extra={"uri": uri, "reason": str(error)})
+        return None
 
 
 def _of_data(recorded: Mapping[str, Mapping[str, Any]], name: str) -> str | None:
