@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,40 @@ MIN_VALUES = 100
 """Of fewer values in either sample a population stability index is about the sample, not about the population."""
 
 N_NAMED = 5
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A sample that others are compared with, in its own deciles.
+
+    Attributes
+    ----------
+    edges : ndarray
+        Between the bins, ascending; a value on an edge belongs to the bin above.
+    shares : ndarray
+        Of each bin, all above 0.
+    """
+
+    edges: FloatArray
+    shares: FloatArray
+
+    @classmethod
+    def of(cls, values: FloatArray) -> Reference | None:
+        """Return the deciles of a sample; None with fewer than `MIN_VALUES` values, or if they do not vary."""
+        values = values[np.isfinite(values)]
+        if values.size < MIN_VALUES:
+            return None
+        edges = np.unique(np.quantile(values, np.linspace(0.0, 1.0, N_BINS + 1)[1:-1]))
+        edges = edges[edges > values.min()]  # a value that fills several deciles has one bin, with all below it
+        return cls(edges, _shares(values, edges)) if edges.size else None
+
+    def psi(self, current: FloatArray) -> float | None:
+        """Return the index of another sample; None with fewer than `MIN_VALUES` values in it."""
+        current = current[np.isfinite(current)]
+        if current.size < MIN_VALUES:
+            return None
+        found = _shares(current, self.edges)
+        return float(np.sum((found - self.shares) * np.log(found / self.shares)))
 
 
 def psi(reference: FloatArray, current: FloatArray) -> float | None:
@@ -35,19 +70,14 @@ def psi(reference: FloatArray, current: FloatArray) -> float | None:
     float or None
         None with fewer than `MIN_VALUES` values in a sample, or a reference that does not vary.
     """
-    reference, current = reference[np.isfinite(reference)], current[np.isfinite(current)]
-    if min(reference.size, current.size) < MIN_VALUES:
-        return None
-    edges = np.unique(np.quantile(reference, np.linspace(0.0, 1.0, N_BINS + 1)[1:-1]))
-    edges = edges[edges > reference.min()]  # a value that fills several deciles has one bin, with all below it
-    if edges.size == 0:
-        return None
-    shares = []
-    for values in (reference, current):
-        counts = np.bincount(np.searchsorted(edges, values, side="right"), minlength=edges.size + 1)
-        shares.append(np.maximum(counts, 0.5) / values.size)
-    expected, found = shares
-    return float(np.sum((found - expected) * np.log(found / expected)))
+    deciles = Reference.of(reference)
+    return None if deciles is None else deciles.psi(current)
+
+
+def _shares(values: FloatArray, edges: FloatArray) -> FloatArray:
+    counts = np.bincount(np.searchsorted(edges, values, side="right"), minlength=edges.size + 1)
+    shares: FloatArray = np.maximum(counts, 0.5) / values.size
+    return shares
 
 
 def measure_drift(
