@@ -12,7 +12,7 @@ from cli.console import print_hint
 from cli.csv_folder import as_parquet
 from cli.inputs import AsOfOption, JsonOption, SymbolsOption
 from cli.layers import resolve
-from cli.outputs import require_writable, write_json
+from cli.outputs import require_writable, working, write_json
 from cli.quality import print_quality
 from lambdas.core.errors import InvalidRequestError, UnknownSymbolError
 
@@ -62,7 +62,7 @@ def collect(
         edgar_requests_per_second=app_settings.edgar_requests_per_second,
     )
     day, begin = (moment.date() if moment else None for moment in (as_of, first))
-    with as_parquet(data) as place:
+    with as_parquet(data) as place, working(f"Collecting {data}"):
         found = open_source(place, live=access).load(names, as_of=day, first=begin)
     if not found.dataset.prices.symbols:
         reasons = "; ".join(f"{symbol}: {reason}" for symbol, reason in sorted(found.problems.items())[:5])

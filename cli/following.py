@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from cli.console import errors
 from cli.deployment import LOCAL, Deployment
@@ -220,12 +220,16 @@ class _Display:
     def show(self, step: Step) -> None:
         match step:
             case Entered(state, at, decides):
+                if self._progress and self._task is not None:
+                    self._progress.reset(self._task, total=None)
                 self._say(state, f"{at.astimezone():%H:%M:%S}  {state}{'' if decides else ' ...'}")
             case Left(state, seconds, decides):
                 if self._progress and not decides:
                     errors.print(f"[green]done[/]      {escape(state)} [dim]{seconds:.1f} s[/]")
             case Advanced(state, done, total):
                 count = f"{done} of {total}" if total is not None else str(done)
+                if self._progress and self._task is not None:
+                    self._progress.update(self._task, total=total, completed=done)
                 self._say(f"{state}  {count}", f"{' ' * 10}{count}" if done else "")
             case Stumbled(state, error):
                 errors.print(f"[yellow]attempt failed[/]  {escape(f'{state}: {error}')}", soft_wrap=True)
@@ -242,6 +246,8 @@ def _display() -> Iterator[_Display]:
     if not errors.is_terminal:
         yield _Display(None)
         return
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    # What is left is told of a Map, by the items that are done; of a single step nobody knows it.
+    left = (TextColumn("left"), TimeRemainingColumn())
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), *left)
     with Progress(*columns, console=errors, transient=True) as progress:
         yield _Display(progress)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -77,6 +77,13 @@ def progress_bar(title: str) -> Iterator[Callable[[str, int, int], None]]:
     with Progress(*columns, console=errors, transient=True) as bar:
         task = bar.add_task(title)
         yield lambda what, done, total: bar.update(task, description=what, completed=done, total=total)
+
+
+@contextmanager
+def working(what: str) -> Iterator[None]:
+    """Say on a terminal that something takes a while whose parts cannot be counted."""
+    with errors.status(what) if errors.is_terminal else nullcontext():
+        yield
 
 
 def summary(evaluation: Evaluation, settings: ModelSettings) -> dict[str, object]:

@@ -11,8 +11,17 @@ import typer
 from cli import records, run
 from cli.console import console, print_hint
 from cli.deployment import Deployment, environment_name
-from cli.inputs import AsOfOption, DataOption, SetOption, SettingsOption, SymbolsOption, load_market, read_settings
-from cli.outputs import require_writable, write_json, written_whole
+from cli.inputs import (
+    AsOfOption,
+    DataOption,
+    JsonOption,
+    SetOption,
+    SettingsOption,
+    SymbolsOption,
+    load_market,
+    read_settings,
+)
+from cli.outputs import require_writable, summary, working, write_json, written_whole
 from cli.status import attach
 from lambdas.core.errors import InvalidInputError, InvalidRequestError
 
@@ -102,6 +111,7 @@ def tear_sheet(
     ] = None,
     settings_file: SettingsOption = None,
     assignments: SetOption = None,
+    json_file: JsonOption = None,
     open_: OpenOption = False,
 ) -> None:
     """Write the evidence report of any predictions file, with what the gates would say.
@@ -114,12 +124,17 @@ def tear_sheet(
 
     if out.suffix.lower() not in (".html", ".htm"):
         raise InvalidRequestError(f"--out {out}: a tear sheet is a page; let the name end in .html")
-    require_writable(out)
+    require_writable(out, json_file)
     settings = read_settings(settings_file, assignments, benchmark_period_days=holdout_days)
     frame = read_predictions(predictions)
-    made = tear_sheet_of(load_market(data, symbols, as_of), frame, settings, n_trials=trials, name=predictions.name)
+    with working("Simulating the portfolio, resampling it, comparing it with portfolios by lot"):
+        made = tear_sheet_of(load_market(data, symbols, as_of), frame, settings, n_trials=trials, name=predictions.name)
+        page = render_report(made)
     with written_whole(out) as partial:
-        partial.write_text(render_report(made), encoding="utf-8")
+        partial.write_text(page, encoding="utf-8")
+    if made.evaluation is not None:
+        gates = {gate.gate: gate.model_dump(mode="json") for gate in made.gates}
+        write_json(json_file, {**summary(made.evaluation, settings), "gates": gates})
     records.print_gates(list(made.gates))
     print_hint(f"Tear sheet: {out}")
     if open_:

@@ -21,7 +21,7 @@ from cli.inputs import (
     load_market,
     read_settings,
 )
-from cli.outputs import print_evaluation, progress_bar, require_writable, summary, write_json, write_parquet
+from cli.outputs import print_evaluation, progress_bar, require_writable, summary, working, write_json, write_parquet
 from cli.quality import print_quality
 from lambdas.core.errors import InvalidRequestError
 from lambdas.core.settings import ModelSettings, settings_hash
@@ -77,7 +77,8 @@ def features(
     dataset = load_market(data, symbols, as_of)
     if check_truncation > len(dataset.sessions):
         raise InvalidRequestError(f"--check-truncation {check_truncation}: there are {len(dataset.sessions)} sessions")
-    built = build_features(dataset)
+    with working("Building the features"):
+        built = build_features(dataset)
     if check_truncation:
         rows = np.random.default_rng(0).choice(len(dataset.sessions), check_truncation, replace=False)
         days = [dataset.sessions[row].date() for row in sorted(rows)]
@@ -182,7 +183,8 @@ def backtest(
     require_writable(json_out)
     settings = read_settings(settings_file, assignments)
     frame = read_predictions(predictions)
-    evaluation = evaluate_predictions(load_market(data, symbols, as_of), frame, settings, n_trials=trials)
+    with working("Simulating the portfolio and resampling it"):
+        evaluation = evaluate_predictions(load_market(data, symbols, as_of), frame, settings, n_trials=trials)
     write_json(json_out, summary(evaluation, settings))
     print_evaluation(evaluation)
 
@@ -196,10 +198,11 @@ def train(
     settings_file: SettingsOption = None,
     assignments: SetOption = None,
     threads: ThreadsOption = 1,
+    json_out: JsonOption = None,
 ) -> None:
     """Search hyper-parameters and fit the ensemble on everything whose outcome is known.
 
-    Example: amts train --data FOLDER --as-of 2019-12-31 --model model/
+    Example: amts train --data FOLDER --as-of 2019-12-31 --model model/ --json model.json
     """
     from lambdas.core.market_data.dataset import dataset_hash
     from lambdas.core.models.artefact import save_model
@@ -212,7 +215,7 @@ def train(
 
     if model.exists():
         raise InvalidRequestError(f"--model {model}: exists already; name a new folder")
-    require_writable(model)
+    require_writable(model, json_out)
     settings = read_settings(settings_file, assignments)
     dataset = load_market(data, symbols, as_of)
     market = view_of(dataset, settings)
@@ -236,6 +239,7 @@ def train(
         metrics={"inner_sharpe_ratio": search.inner_sharpe_ratio},
     )
     manifest = save_model(fitted, model, lineage)
+    write_json(json_out, {**manifest.model_dump(mode="json"), "n_trials": search.trials, "left_out": fitted.left_out})
     print_table(
         ["version", "trained on", "combination", "features", "configurations", "left out"],
         [

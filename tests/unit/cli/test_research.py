@@ -73,7 +73,11 @@ def test_backtest_of_the_predictions_is_what_walk_forward_printed(folder: Path, 
 def test_a_trained_model_predicts_the_last_session(folder: Path, walked: Path, tmp_path: Path) -> None:
     model, out = tmp_path / "model", tmp_path / "today.parquet"
     settings = ["--settings", str(walked / "quick.toml"), "--threads", "1"]
-    assert call(app, ["train", "--data", str(folder), "--model", str(model), *settings]) == 0
+    about = ["--json", str(tmp_path / "model.json")]
+    assert call(app, ["train", "--data", str(folder), "--model", str(model), *settings, *about]) == 0
+    manifest, told = (json.loads(path.read_text()) for path in (model / "manifest.json", tmp_path / "model.json"))
+    assert manifest.items() <= told.items()
+    assert told["n_trials"] >= 3
     assert call(app, ["predict", "--data", str(folder), "--model", str(model), "--out", str(out)]) == 0
     predictions = pd.read_parquet(out)
     assert set(predictions["date"]) == {pd.Timestamp("2017-12-29")}
