@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from lambdas.contracts.prices import Prices, RunCost
 from lambdas.core.backtest.evaluation import evaluation_of
 from lambdas.core.backtest.run import run_backtest
 from lambdas.core.exhibits.measure import measure_exhibits
@@ -151,6 +152,7 @@ def run_record(outcome: str, message: str, **more: Any) -> dict[str, Any]:
         "started_at": "2026-11-22T02:00:00+00:00",
         "ended_at": "2026-11-22T02:10:00+00:00",
         "execution_arn": "arn:aws:states:us-east-1:123456789012:execution:advanced-model-tuning:test",
+        "cost": COST.model_dump(mode="json"),
         "settings": SETTINGS.model_dump(mode="json"),
         "settings_hash": settings_hash(SETTINGS),
         "core_version": "abc123",
@@ -160,6 +162,14 @@ def run_record(outcome: str, message: str, **more: Any) -> dict[str, Any]:
     }
 
 
+COST = RunCost.of(
+    Prices(),
+    lambda_gb_seconds=1840.0,
+    invocations=26,
+    state_transitions=40,
+    stored_bytes=255_000_000,
+    nat_bytes=12_000_000,
+)
 TIMES = (
     StepTime(state="Collect market data", seconds=12.0, invocations=2, busy_seconds=20.0, gigabyte_seconds=40.0),
     StepTime(state="Tune and predict fold", seconds=300.0, invocations=24, busy_seconds=900.0, gigabyte_seconds=1800.0),

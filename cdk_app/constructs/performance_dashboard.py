@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 import aws_cdk as cdk
 from aws_cdk import aws_cloudwatch as cloudwatch
@@ -10,6 +10,7 @@ from constructs import Construct
 
 from cdk_app.settings import AppSettings, FunctionName
 from lambdas.contracts.metrics import NAMESPACE, Metric
+from lambdas.core.values import GateName
 
 LINE_COLOR = "#d13212"
 LIVE_WINDOW_DAYS = (30, 90, 365)
@@ -101,6 +102,22 @@ class PerformanceDashboard(Construct):
                 self._metrics("fundamental-data-enrichment", Metric.SYMBOL_COVERAGE, Metric.STALENESS_SESSIONS),
             ),
         )
+        coordinator: FunctionName = "advanced-model-tuning-service"
+        self.dashboard.add_widgets(
+            self._graph("Verdicts of the gates: 1 pass, 0.5 too little evidence, 0 fail", self._verdicts(coordinator)),
+            self._graph(
+                "Trials: configurations scored in a week",
+                self._metrics("ensemble-model-engine", Metric.TRIALS, statistic="Sum", days=7),
+            ),
+        )
+        self.dashboard.add_widgets(
+            self._number("Champion's age, days", self._metrics(coordinator, Metric.CHAMPION_AGE_DAYS)),
+            self._number("Days since the last tuning run", self._metrics(coordinator, Metric.TUNING_AGE_DAYS)),
+            self._number(
+                "Tuning runs in a row without a new champion",
+                self._metrics(coordinator, Metric.REJECTIONS_IN_A_ROW),
+            ),
+        )
         self.dashboard.add_widgets(
             self._graph(
                 "How runs ended",
@@ -110,6 +127,7 @@ class PerformanceDashboard(Construct):
                     Metric.REJECTIONS,
                     Metric.ROLLBACKS,
                     Metric.FAILURES,
+                    Metric.LIVE_GATE_FAILURES,
                     statistic="Sum",
                 ),
             ),
@@ -126,7 +144,24 @@ class PerformanceDashboard(Construct):
             ),
         )
 
-    def _metrics(self, service: FunctionName, *names: Metric, statistic: str = "Maximum") -> list[cloudwatch.IMetric]:
+    def _verdicts(self, service: FunctionName) -> list[cloudwatch.IMetric]:
+        """Return the verdicts of each gate, a point a run."""
+        return [
+            cloudwatch.Metric(
+                namespace=NAMESPACE,
+                metric_name=Metric.GATE_VERDICT,
+                dimensions_map={"service": service, "environment": self._environment, "gate": gate},
+                statistic="Minimum",
+                period=cdk.Duration.days(1),
+                label=gate,
+            )
+            for gate in get_args(GateName)
+            if gate != "live"
+        ]
+
+    def _metrics(
+        self, service: FunctionName, *names: Metric, statistic: str = "Maximum", days: int = 1
+    ) -> list[cloudwatch.IMetric]:
         """Return one point a day: a run publishes each number once, so the maximum is the number."""
         return [
             cloudwatch.Metric(
@@ -134,7 +169,7 @@ class PerformanceDashboard(Construct):
                 metric_name=name,
                 dimensions_map={"service": service, "environment": self._environment},
                 statistic=statistic,
-                period=cdk.Duration.days(1),
+                period=cdk.Duration.days(days),
                 label=name,
             )
             for name in names

@@ -35,5 +35,7 @@ class ObservabilityStack(cdk.Stack):
         platform.watch_engines(pipeline.engines)
         platform.watch_dead_letters(pipeline.dead_letters)
         platform.watch_tables(analytics=data.analytics.table, recommendations=data.recommendations.table)
+        platform.watch_usage()
+        platform.watch_evidence()
         if settings.schedule.enabled:
             platform.watch_silence(pipeline.assessment.machine)

@@ -78,6 +78,7 @@ class PipelineStack(cdk.Stack):
             "data_source": settings.data_source,
             "universe": json.dumps(settings.universe, separators=(",", ":")),
             "batch_size": str(settings.batch_size),
+            "prices": _prices(settings),
             "memory_mb": json.dumps(
                 {
                     settings.named(name): size.memory_mb
@@ -168,7 +169,7 @@ class PipelineStack(cdk.Stack):
         self.announcements.allow_publish(service)
         machines = [self._machine_arn(name, settings) for name in ("advanced-model-tuning", "daily-assessment")]
         service.allow(("states:StartExecution",), machines)
-        self._allow_history(service, machines)
+        self._allow_history(service, machines, settings)
 
         data.datasets.allow_read(enrichment, DatasetsPrefix.UPLOADS)
         data.datasets.allow_write(enrichment, DatasetsPrefix.RAW, DatasetsPrefix.BATCHES, DatasetsPrefix.DATASETS)
@@ -193,10 +194,14 @@ class PipelineStack(cdk.Stack):
         data.performance.allow_write(validation, PerformancePrefix.REPORTS)
         data.analytics.allow(validation, "Query", "PutItem", partitions=(runs,))
 
-    def _allow_history(self, service: EngineFunction, machines: Sequence[str]) -> None:
-        """Let the service read what executions did: its report says what took how long."""
+    def _allow_history(self, service: EngineFunction, machines: Sequence[str], settings: AppSettings) -> None:
+        """Let the service read what executions did, and the children of their Maps: its report says what it cost."""
         executions = [f"{machine.replace(':stateMachine:', ':execution:')}:*" for machine in machines]
-        service.allow(("states:GetExecutionHistory",), executions)
+        service.allow(("states:GetExecutionHistory", "states:DescribeStateMachineForExecution"), executions)
+        if settings.map.mode == "DISTRIBUTED":
+            runs = [f"{machine.replace(':stateMachine:', ':mapRun:')}/*" for machine in machines]
+            service.allow(("states:ListExecutions",), [*machines, *runs])
+            executions += runs
         for execution in executions:
             # A finding names a resource as it is synthesized, what only AWS knows in angle brackets.
             match self.resolve(execution):
@@ -204,7 +209,11 @@ class PipelineStack(cdk.Stack):
                     found = "".join(part if isinstance(part, str) else f"<{part['Ref']}>" for part in parts)
                 case whole:
                     found = str(whole)
-            acknowledge(service.role, f"IAM5[Resource::{found}]", "Executions of this machine: named when they start.")
+            acknowledge(
+                service.role,
+                f"IAM5[Resource::{found}]",
+                "Executions of this machine and of its Maps: named when they start.",
+            )
 
     def _schedule(self, settings: AppSettings) -> None:
         clock = settings.schedule
@@ -276,3 +285,10 @@ class PipelineStack(cdk.Stack):
         }
         for key, value in values.items():
             cdk.CfnOutput(self, key, value=value)
+
+
+def _prices(settings: AppSettings) -> str:
+    """Spell the prices; what does not go through a NAT gateway does not cost by the gigabyte."""
+    by_gateway = settings.network == "vpc" and settings.nat in ("single", "per_az")
+    prices = settings.prices if by_gateway else settings.prices.model_copy(update={"nat_gb": 0.0})
+    return prices.model_dump_json()

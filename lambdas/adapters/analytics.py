@@ -66,6 +66,10 @@ class Analytics:
         """Record that the end of a run was announced: after it was, since twice is better than never."""
         self._table.update(run_key(run_id), {"announced_at": now()}, condition={"announced_at": None})
 
+    def record_cost(self, run_id: str, cost: Mapping[str, Any]) -> None:
+        """Keep what a run cost, the first time it is known."""
+        self._table.update(run_key(run_id), {"cost": dict(cost)}, condition={"cost": None})
+
     def last_runs(self, limit: int = 10) -> list[dict[str, Any]]:
         """Return the records of the runs that began last, newest first."""
         listed = self._table.query(AnalyticsKey.RUNS, newest_first=True, limit=limit)

@@ -236,6 +236,18 @@ class ObjectStore:
         )
         return sorted(_names(pages, len(prefix) + 1))
 
+    def holds(self, uri: str) -> bool:
+        """Say whether a text is the address of something in one of these buckets."""
+        bucket, _, key = uri.removeprefix("s3://").partition("/")
+        return uri.startswith("s3://") and bucket in self._buckets and bool(key.strip("/"))
+
+    def size(self, uri: str) -> int:
+        """Return the bytes of an object, or of everything in a folder; 0 if there is neither."""
+        bucket, key = self.split(uri)
+        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=key)
+        found = [entry for page in pages for entry in page.get("Contents", [])]
+        return sum(entry["Size"] for entry in found if entry["Key"] == key or entry["Key"].startswith(f"{key}/"))
+
     def check_access(self) -> None:
         """Ask each bucket for one name: refused, or not there, is an error (`StoreAccessError` once it is named)."""
         for bucket in sorted(self._buckets):

@@ -9,6 +9,7 @@ from typing import Any
 from lambdas.adapters.analytics import gate_record
 from lambdas.adapters.errors import TransientStoreError
 from lambdas.advanced_model_tuning_service.report import PAGE, write_report
+from lambdas.advanced_model_tuning_service.watching import measure_verdicts
 from lambdas.contracts.tuning_run import OutcomeResult
 from lambdas.core.gates import asked, measured
 from lambdas.core.values import GateCheck, GateRecord
@@ -53,8 +54,14 @@ def conclude(stores: Stores, run_id: str, *, quietly: bool = False) -> OutcomeRe
     outcome, message = run["outcome"], run["message"]
     report_uri = None if outcome in UNREPORTED else stores.reports.uri(run_id, PAGE)
     if "announced_at" not in run:
+        # Loaded here: only the end of a run needs it, and every start of the function would wait for it.
+        from lambdas.advanced_model_tuning_service.costing import record_cost, times_and_cost
+
+        times, cost = times_and_cost(stores, str(run.get("execution_arn")))
+        record_cost(stores, run_id, cost)
+        measure_verdicts(stores, run)
         if report_uri is not None:
-            write_report(stores, run)
+            write_report(stores, run | {"cost": cost.model_dump(mode="json")}, times)
         if not quietly:
             announce(stores, run, outcome, report_uri)
         stores.analytics.mark_announced(run_id)

@@ -11,6 +11,7 @@ from lambdas.adapters.analytics import utc
 from lambdas.adapters.reuse import core_version
 from lambdas.advanced_model_tuning_service.dry_run import check_access
 from lambdas.advanced_model_tuning_service.ending import end_run, former_champion
+from lambdas.advanced_model_tuning_service.watching import measure_ages
 from lambdas.contracts.base import SYMBOL_PATTERN
 from lambdas.contracts.tuning_run import PlanRequest, PlanResult, StartRequest, StartResult, TuningRequest
 from lambdas.core.errors import InvalidRequestError
@@ -81,6 +82,8 @@ def plan(request: PlanRequest, stores: Stores) -> PlanResult:
     else:
         planned = with_symbols(planned, asked, request, stores)
     open_record(asked, planned, request, stores)
+    if request.workflow == "daily-assessment":
+        measure_ages(stores, request.started_at)
     if planned.kind in ("tune", "assess") and (other := busy_with(request, stores)):
         explanation = (
             f"Run {other} of {request.workflow} is under way, so this one ends at once; it has changed nothing."

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from lambdas.adapters.analytics import gate_record
 from lambdas.core.errors import ArtefactIntegrityError
 from lambdas.report import PAGE
 from lambdas.runtime.observability import logger
 from lambdas.runtime.stores import Stores
+
+if TYPE_CHECKING:
+    from lambdas.report.facts import StepTime
 
 __all__ = ["PAGE", "write_report"]
 
@@ -19,10 +22,12 @@ SHADOW = "shadow"
 """Whose verdicts stand beside those of the run's candidate."""
 
 
-def write_report(stores: Stores, run: dict[str, Any]) -> None:
-    """Write `report.json` and `report.html` of a run that has ended, and the page that lists all runs."""
+def write_report(stores: Stores, run: dict[str, Any], times: Sequence[StepTime]) -> None:
+    """Write `report.json` and `report.html` of a run that has ended, and the page that lists all runs.
+
+    `times` is what its steps took, by `times_and_cost`.
+    """
     # A third of a second that starting and planning a run should not wait for.
-    from lambdas.advanced_model_tuning_service.timing import step_times
     from lambdas.report.facts import report_of
     from lambdas.report.index import RunEntry, render_index
     from lambdas.report.page import render_report
@@ -43,7 +48,7 @@ def write_report(stores: Stores, run: dict[str, Any]) -> None:
         validated=validated,
         quality=None if quality is None else json.loads(quality),
         shadow_gates=shadow_gates,
-        times=step_times(stores.executions.history(str(run.get("execution_arn"))), stores.environment.memory_mb),
+        times=times,
     )
     values = {
         "run": facts,

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from lambdas.report.facts import StepTime
 
@@ -14,6 +13,14 @@ if TYPE_CHECKING:
 
 TASK_ENDS = frozenset({"TaskSucceeded", "TaskFailed", "TaskTimedOut", "TaskSubmitFailed", "TaskStartFailed"})
 MEGABYTES = 1024.0
+
+Children = Callable[[str], Sequence[float]]
+"""Seconds of each child execution of a distributed Map, by the ARN of its run."""
+
+
+def no_children(_map_run_arn: str) -> Sequence[float]:
+    """Know of no child executions."""
+    return ()
 
 
 @dataclass
@@ -26,12 +33,10 @@ class _Visit:
     scheduled: int = 0
     ended: int = 0
     busy: float = 0.0
-    functions: set[str] = field(default_factory=set)
     elsewhere: bool = False
 
     def left(self, at: float, memory_mb: Mapping[str, int]) -> StepTime:
-        only = next(iter(self.functions)) if len(self.functions) == 1 and not self.elsewhere else ""
-        memory = memory_mb.get(only)
+        memory = memory_mb.get(self.state) if self.scheduled else None
         return StepTime(
             state=self.state,
             seconds=at - self.entered,
@@ -41,7 +46,9 @@ class _Visit:
         )
 
 
-def step_times(events: Sequence[HistoryEventTypeDef], memory_mb: Mapping[str, int]) -> tuple[StepTime, ...]:
+def step_times(
+    events: Sequence[HistoryEventTypeDef], memory_mb: Mapping[str, int], children: Children = no_children
+) -> tuple[StepTime, ...]:
     """Add up an execution by the states of its main line; what runs inside a map belongs to the map.
 
     A state that has not been left, such as the one that is writing the report, is not listed; nor is one that invoked
@@ -52,7 +59,10 @@ def step_times(events: Sequence[HistoryEventTypeDef], memory_mb: Mapping[str, in
     events : sequence of events
         Of `GetExecutionHistory`, oldest first.
     memory_mb : mapping of str to int
-        Memory of each function by its name; without it there is time and no cost.
+        Memory of the function that a state invokes, by the state's name; without it there is time and no cost.
+    children : callable
+        Seconds of each child execution of a distributed Map: its invocations are in histories of their own. They are
+        the time from the start of a child to its end, a little more than its function was busy.
     """
     times: list[StepTime] = []
     visit: _Visit | None = None
@@ -64,21 +74,14 @@ def step_times(events: Sequence[HistoryEventTypeDef], memory_mb: Mapping[str, in
             continue
         elif kind == "TaskScheduled":
             visit.scheduled, visit.busy = visit.scheduled + 1, visit.busy - at
-            visit.functions.add(_function(event))
         elif kind in TASK_ENDS:
             visit.ended, visit.busy = visit.ended + 1, visit.busy + at
-        elif kind == "MapRunStarted":  # a distributed map: its invocations are in histories of their own
+        elif kind == "MapRunStarted":
             visit.elsewhere = True
+            seconds = children(event.get("mapRunStartedEventDetails", {}).get("mapRunArn", ""))
+            visit.scheduled, visit.busy = len(seconds), sum(seconds)
         elif kind.endswith("StateExited") and event["stateExitedEventDetails"]["name"] == visit.state:
             if visit.elsewhere or (visit.scheduled and visit.scheduled == visit.ended):
                 times.append(visit.left(at, memory_mb))
             visit = None
     return tuple(times)
-
-
-def _function(scheduled: HistoryEventTypeDef) -> str:
-    """Return the name of the function that a task invoked: of its ARN, without a version; empty if it is not told."""
-    details: Mapping[str, Any] = scheduled.get("taskScheduledEventDetails") or {}
-    parameters: dict[str, Any] = json.loads(details.get("parameters") or "{}")
-    parts = str(parameters.get("FunctionName", "")).split(":")
-    return parts[6] if len(parts) > 6 else parts[0]

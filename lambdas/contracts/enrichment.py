@@ -38,6 +38,7 @@ class CollectResult(Contract):
     n_symbols: int
     n_problems: int
     problems: tuple[SymbolProblem, ...]
+    received_bytes: int = Field(default=0, ge=0, description="Of live sources: what a NAT gateway charges for.")
 
 
 class BuildRequest(Contract):

@@ -6,6 +6,7 @@ from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from lambdas.contracts.base import Symbol
+from lambdas.contracts.prices import Prices
 from lambdas.core.settings import ModelSettings
 
 
@@ -31,5 +32,6 @@ class FunctionEnvironment(BaseSettings):
     batch_size: int = Field(default=50, ge=1, le=500)
     edgar_contact: str = Field(default="", description="In each request to the SEC; the live source needs one.")
     edgar_requests_per_second: float = Field(default=5.0, gt=0.0, le=10.0, description="Of this function's own.")
-    memory_mb: dict[str, int] = Field(default={}, description="Of each function by its name: what a run costs.")
+    memory_mb: dict[str, int] = Field(default={}, description="Of each function by its name.")
+    prices: Prices = Field(default=Prices(), description="What a run costs.")
     model: ModelSettings = ModelSettings()

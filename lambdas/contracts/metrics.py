@@ -15,6 +15,7 @@ class Metric(StrEnum):
     """Name of a metric; the comment says which function emits it, and its unit."""
 
     STEP_DURATION = "StepDuration"  # every function, milliseconds, with the extra dimension `action`
+    STEP_MEMORY = "StepMemory"  # every function, peak in percent of its memory, with the extra dimension `action`
     STEP_ERRORS = "StepErrors"  # every function, count, with the extra dimension `action`
 
     SYMBOL_COVERAGE = "SymbolCoverage"  # fundamental-data-enrichment, fraction
@@ -62,7 +63,20 @@ class Metric(StrEnum):
     MAX_DRAWDOWN = "MaxDrawdown"  # market-validation-engine, fraction
     COMPETITIVE_SCORE = "CompetitiveScore"  # market-validation-engine, 0 to 100
 
+    RUN_COST = "RunCost"  # advanced-model-tuning-service, US dollars at list price
+    RUN_GB_SECONDS = "RunGigabyteSeconds"  # advanced-model-tuning-service
+
+    GATE_VERDICT = "GateVerdict"  # advanced-model-tuning-service, with the extra dimension `gate`: `GATE_VALUES`
+    CHAMPION_AGE_DAYS = "ChampionAgeDays"  # advanced-model-tuning-service, daily
+    TUNING_AGE_DAYS = "TuningAgeDays"  # advanced-model-tuning-service, daily: since the last tuning run began
+    REJECTIONS_IN_A_ROW = "RejectionsInARow"  # advanced-model-tuning-service, count of tuning runs
+    LIVE_GATE_FAILURES = "LiveGateFailures"  # advanced-model-tuning-service, count
+
     PROMOTIONS = "Promotions"  # advanced-model-tuning-service, count
     REJECTIONS = "Rejections"  # advanced-model-tuning-service, count
     ROLLBACKS = "Rollbacks"  # advanced-model-tuning-service, count
     FAILURES = "Failures"  # advanced-model-tuning-service, count
+
+
+GATE_VALUES = {"PASS": 1.0, "INSUFFICIENT_EVIDENCE": 0.5, "FAIL": 0.0}
+"""How a verdict is drawn on a dashboard."""

@@ -26,7 +26,8 @@ def collect(request: CollectRequest, stores: Stores) -> CollectResult:
     """Fetch one batch of symbols into an immutable folder; a bad symbol costs that symbol, not the run."""
     as_of = request.as_of or newest_session(request.data)
     first = first_session_needed(request, stores, as_of)
-    collected = source_of(request, stores).load(request.symbols or None, as_of=as_of, first=first)
+    access = live_access(stores) if request.data == LIVE_SOURCE else None
+    collected = source_of(request, stores, access).load(request.symbols or None, as_of=as_of, first=first)
     record = BatchRecord(
         requested=request.symbols, problems=collected.problems, as_of=as_of, findings=collected.findings
     )
@@ -43,14 +44,15 @@ def collect(request: CollectRequest, stores: Stores) -> CollectResult:
             SymbolProblem(symbol=symbol, reason=reason[:MAX_REASON])
             for symbol, reason in sorted(collected.problems.items())[:MAX_LISTED_PROBLEMS]
         ),
+        received_bytes=access.traffic.received if access else 0,
     )
 
 
-def source_of(request: CollectRequest, stores: Stores) -> Source:
+def source_of(request: CollectRequest, stores: Stores, access: LiveAccess | None) -> Source:
     """Return the source that the request names; a folder on S3 is copied here first."""
     if request.data.startswith("s3://"):
         return open_source(request.data, stores.datasets.folder(request.data))
-    return open_source(request.data, live=live_access(stores) if request.data == LIVE_SOURCE else None)
+    return open_source(request.data, live=access)
 
 
 def live_access(stores: Stores) -> LiveAccess:

@@ -7,6 +7,8 @@
 from __future__ import annotations
 
 import os
+import resource
+import sys
 
 from aws_lambda_powertools import Logger, Metrics, Tracer
 from aws_lambda_powertools.metrics import MetricUnit, single_metric
@@ -41,6 +43,22 @@ def measure_step(metric: Metric, value: float, unit: MetricUnit, action: str) ->
         single.add_dimension("environment", ENVIRONMENT)
         single.add_dimension("service", SERVICE)
         single.add_dimension("action", action)
+
+
+def measure_gate(gate: str, value: float) -> None:
+    """Emit the verdict of one gate as a number."""
+    if metrics_disabled():
+        return
+    with single_metric(name=Metric.GATE_VERDICT, unit=MetricUnit.NoUnit, value=value, namespace=NAMESPACE) as single:
+        single.add_dimension("environment", ENVIRONMENT)
+        single.add_dimension("service", SERVICE)
+        single.add_dimension("gate", gate)
+
+
+def peak_memory_mb() -> float:
+    """Return the most memory that this process has held so far, in MB of Lambda (2**20 bytes)."""
+    kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return kilobytes / (1024.0 if sys.platform != "darwin" else 1024.0**2)
 
 
 def metrics_disabled() -> bool:

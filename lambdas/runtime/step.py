@@ -15,7 +15,7 @@ from lambdas.adapters.errors import named_faults
 from lambdas.contracts.base import MAX_RESULT_BYTES, Contract
 from lambdas.contracts.metrics import Metric
 from lambdas.core.errors import AmtsError, InvalidRequestError
-from lambdas.runtime.observability import flush_metrics, logger, measure_step, tracer
+from lambdas.runtime.observability import flush_metrics, logger, measure_step, peak_memory_mb, tracer
 from lambdas.runtime.stores import Stores, stores_of_invocation
 from lambdas.runtime.validation import one_line
 
@@ -115,7 +115,8 @@ def _observed(chosen: Step[Any, Any], event: Event, context: Any) -> dict[str, A
     try:
         logger.info("step begins")
         answer = chosen.answer(event, stores)
-        logger.info("step ends", extra={"seconds": round(time.monotonic() - begun, 3)})
+        ended = {"seconds": round(time.monotonic() - begun, 3), "peak_memory_mb": round(peak_memory_mb())}
+        logger.info("step ends", extra=ended)
         return answer
     except Exception as error:
         measure_step(Metric.STEP_ERRORS, 1, MetricUnit.Count, chosen.action)
@@ -125,6 +126,8 @@ def _observed(chosen: Step[Any, Any], event: Event, context: Any) -> dict[str, A
             logger.exception("step failed unexpectedly")
         raise
     finally:
+        if limit := getattr(context, "memory_limit_in_mb", None):
+            measure_step(Metric.STEP_MEMORY, peak_memory_mb() / float(limit) * 100, MetricUnit.Percent, chosen.action)
         measure_step(Metric.STEP_DURATION, (time.monotonic() - begun) * 1000, MetricUnit.Milliseconds, chosen.action)
         flush_metrics()
         logger.remove_keys(["correlation_id", "action"])

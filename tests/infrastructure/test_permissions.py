@@ -10,6 +10,8 @@ import pytest
 from assemblies import Assembly
 from project import ROOT
 
+from cdk_app.settings import load_settings
+
 ANALYTICS, RECOMMENDATIONS, KEY = "Analytics", "Recommendations", "Key"
 READ = {"s3:GetObject"}
 DELETE = {"s3:DeleteObject"}
@@ -248,6 +250,8 @@ def test_only_the_service_announces_and_starts(assembly: Assembly) -> None:
             "kms:GenerateDataKey",
             "states:StartExecution",
             "states:GetExecutionHistory",
+            "states:DescribeStateMachineForExecution",
+            *(("states:ListExecutions",) if load_settings(assembly.environment).map.mode == "DISTRIBUTED" else ()),
         }
         assert others == (expected if role == "Service" else set()), role
         deleting = {a for a in actions if "Delete" in a and not a.startswith("ec2:")}

@@ -22,7 +22,6 @@ from lambdas.report.index import RunEntry, render_index
 from lambdas.report.numbers import percent, points, ratio
 from lambdas.report.page import render_report, script_json, sections_of
 from lambdas.report.sections.performance import drawdowns
-from lambdas.report.sections.provenance import estimated_cost
 from lambdas.report.verdict import gates, headline
 
 
@@ -186,14 +185,6 @@ def test_the_list_of_runs_is_escaped_and_links_what_has_a_report() -> None:
 
 def test_drawdowns_fall_from_the_starting_capital_too() -> None:
     assert drawdowns([0.8, 1.0, 0.5]) == pytest.approx([-0.2, 0.0, -0.5])
-
-
-def test_cost_is_that_of_the_price_list() -> None:
-    """1 840 gigabyte-seconds, 26 requests with a transition each, and one transition for each of two states."""
-    expected = 1840 * 0.0000166667 + 26 * (0.0000002 + 0.000025) + 2 * 0.000025
-    assert estimated_cost(made_reports.TIMES) == pytest.approx(expected)
-    unknown = made_reports.TIMES[0].model_copy(update={"gigabyte_seconds": None})
-    assert estimated_cost([unknown]) is None
 
 
 def test_the_service_writes_pages_without_numeric_libraries_and_starts_without_templates() -> None:

@@ -11,7 +11,7 @@ import pytest
 from lambdas.advanced_model_tuning_service.timing import step_times
 
 BEGIN = dt.datetime(2026, 11, 22, tzinfo=dt.UTC)
-MEMORY = {"backtesting-engine": 2048, "advanced-model-tuning-service": 512}
+MEMORY = {"Plan tuning run": 512, "Tune and predict fold": 2048, "Promote candidate": 512}
 
 
 def event(number: int, kind: str, at: float, before: int, **details: Any) -> Any:
@@ -87,28 +87,23 @@ def test_the_state_that_is_writing_is_not_listed() -> None:
 
 
 def test_a_function_of_unknown_size_has_time_and_no_cost() -> None:
-    plan, folds = step_times(HISTORY, {"advanced-model-tuning-service": 512})
+    plan, folds = step_times(HISTORY, {"Plan tuning run": 512})
     assert plan.gigabyte_seconds is not None
     assert folds.gigabyte_seconds is None
     assert folds.busy_seconds == 23
 
 
-def test_an_emulator_that_does_not_tell_the_function_has_times() -> None:
-    history = [{**one, "taskScheduledEventDetails": {}} if one["type"] == "TaskScheduled" else one for one in HISTORY]
-    plan, folds = step_times(history, MEMORY)
-    assert (plan.busy_seconds, folds.busy_seconds) == (2, 23)
-    assert plan.gigabyte_seconds is folds.gigabyte_seconds is None
-
-
-def test_a_distributed_map_keeps_its_invocations_to_itself() -> None:
+def test_invocations_of_a_distributed_map_are_in_its_children() -> None:
     history = [
         entered(1, "Map", 0, 0, "Tune and predict fold"),
-        event(2, "MapRunStarted", 0, 1),
+        event(2, "MapRunStarted", 0, 1, mapRunStartedEventDetails={"mapRunArn": "arn:of:the:run"}),
         event(3, "MapRunSucceeded", 90, 2),
         exited(4, "Map", 90, 3, "Tune and predict fold"),
     ]
-    (only,) = step_times(history, MEMORY)
-    assert (only.seconds, only.gigabyte_seconds) == (90, None)
+    (only,) = step_times(history, MEMORY, {"arn:of:the:run": [40.0, 60.0, 20.0]}.__getitem__)
+    assert (only.seconds, only.invocations, only.busy_seconds, only.gigabyte_seconds) == (90, 3, 120.0, 240.0)
+    (unread,) = step_times(history, MEMORY)
+    assert (unread.seconds, unread.gigabyte_seconds) == (90, None)
 
 
 def test_no_history_no_times() -> None:

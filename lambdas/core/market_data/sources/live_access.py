@@ -12,7 +12,7 @@ from lambdas.core.market_data.sources import yahoo as yahoo_module
 from lambdas.core.market_data.sources.edgar import Edgar
 from lambdas.core.market_data.sources.fred import Fred
 from lambdas.core.market_data.sources.live import LiveSource
-from lambdas.core.market_data.sources.live_requests import Guard, Manners, Pace, unguarded
+from lambdas.core.market_data.sources.live_requests import Guard, Manners, Pace, Traffic, unguarded
 from lambdas.core.market_data.sources.raw_store import MemoryObjects, RawObjects, RawStore, now
 from lambdas.core.market_data.sources.yahoo import Yahoo
 
@@ -38,6 +38,8 @@ class LiveAccess:
         Address in place of every host, see `Manners`.
     raw : RawObjects
         Where answers are kept; by default in memory, so that every source begins from nothing.
+    traffic : Traffic
+        Where the bytes that came are counted.
     """
 
     edgar_contact: str
@@ -46,6 +48,7 @@ class LiveAccess:
     cache_folder: Path | None = None
     gateway: str | None = None
     raw: RawObjects = field(default_factory=MemoryObjects)
+    traffic: Traffic = field(default_factory=Traffic)
 
     def source(self) -> LiveSource:
         """Open the live source.
@@ -57,7 +60,7 @@ class LiveAccess:
         """
 
         def manners(name: str, per_second: float) -> Manners:
-            return Manners(name, Pace(per_second), guard=self.guard, gateway=self.gateway)
+            return Manners(name, Pace(per_second), guard=self.guard, gateway=self.gateway, traffic=self.traffic)
 
         edgar_pace = min(self.edgar_requests_per_second, edgar_module.MAX_REQUESTS_PER_SECOND)
         return LiveSource(

@@ -70,6 +70,19 @@ class Pace:
         time.sleep(max(slot - time.monotonic(), 0.0))
 
 
+@dataclass
+class Traffic:
+    """Bytes that servers answered with, added up across the threads of this process: what a NAT gateway charges for."""
+
+    received: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def add(self, n_bytes: int) -> None:
+        """Count an answer."""
+        with self._lock:
+            self.received += n_bytes
+
+
 @dataclass(frozen=True)
 class Manners:
     """How a source behaves towards its server.
@@ -83,6 +96,8 @@ class Manners:
         company's mirror, and for tests.
     timeout_seconds : float
         For one attempt.
+    traffic : Traffic
+        Where answers are counted.
     """
 
     name: str
@@ -91,6 +106,7 @@ class Manners:
     guard: Guard = unguarded
     gateway: str | None = None
     timeout_seconds: float = 20.0
+    traffic: Traffic = field(default_factory=Traffic)
 
     def address(self, url: str) -> str:
         """Address under which `url` is asked for."""

@@ -71,6 +71,7 @@ class PatientSession(Session[Response]):
             except RequestException as error:
                 reason = str(error).split(". See ")[0]
                 raise PassingFaultError(f"{type(error).__name__}: {reason}"[:160]) from error
+            self._manners.traffic.add(_size(response))
             status = response.status_code
             if status in (_TOO_MANY_REQUESTS, _REQUEST_TIMEOUT) or status >= 500:
                 words = "too many requests" if status == _TOO_MANY_REQUESTS else "the server failed"
@@ -86,6 +87,12 @@ class PatientSession(Session[Response]):
             return attempt()
         except PassingFaultError as fault:
             raise UnansweredError(f"{self._manners.name}: {url}: {fault}") from fault
+
+
+def _size(response: Response) -> int:
+    """Return the bytes of an answer's body as they came; where the server does not say, as they were unpacked."""
+    told = response.headers.get("Content-Length") or ""
+    return int(told) if told.isdigit() else len(response.content)
 
 
 def body_of(response: Response) -> Any:
