@@ -23,7 +23,7 @@ from cli.main import app, call
 from lambdas.core.market_data.dataset import write_dataset
 from lambdas.core.market_data.sources import SimulatedSource
 
-LOCAL_AWS = "needs the local AWS: tests/local_aws runs it there"
+LOCAL_AWS = "needs a deployment: tests/local_aws/test_documented_commands.py executes it on one, or says where else"
 ACCOUNT = "needs an AWS account"
 EXCEPTIONS: dict[str, str] = {
     r"make (demo|test|bench|bench-models|controls|image-test)": "takes minutes to hours, or runs these tests",
