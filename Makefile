@@ -33,7 +33,7 @@ lint: setup  ## ruff and mypy --strict.
 controls: setup  ## Try the gates on markets whose truth is known: half an hour, tables in docs/evidence.md.
 	$(BIN)/python -m benchmarks.controls
 
-bench: setup  ## Speed beside vectorbt and purgedcv, results compared first: docs/benchmarks.md.
+bench: setup  ## Speed beside peers, results compared first, and the whole weekly cycle: docs/benchmarks.md.
 	$(BIN)/python -m benchmarks.speed
 
 bench-models: setup  ## All models on one walk-forward of ../shared/data, ablation, importance, speed: docs/models.md.
