@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from typing import Any
@@ -32,10 +33,11 @@ NAMES = {
 def measure(sizes: tuple[int, ...] = SIZES) -> dict[str, Any]:
     """Run the cycle in a fresh process for each size."""
     script = ["-m", "benchmarks.speed.weekly_cycle_process"]
-    return {
-        "load": round(os.getloadavg()[0], 1),
-        "sizes": [in_process(sys.executable, [*script, str(n_symbols)]) for n_symbols in sizes],
-    }
+    load, measured = round(os.getloadavg()[0], 1), []
+    for n_symbols in sizes:
+        measured.append(in_process(sys.executable, [*script, str(n_symbols)]))
+        print(f"  {n_symbols} symbols: {json.dumps(measured[-1])}", file=sys.stderr)  # an hour's work is not lost
+    return {"load": load, "sizes": measured}
 
 
 def by_action(steps: list[dict[str, Any]]) -> list[dict[str, Any]]:
