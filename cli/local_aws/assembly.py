@@ -18,6 +18,9 @@ from typing import Any
 
 from cli.console import SetupError
 
+HANDLER_LABEL = "amts.handler"
+"""On a container, the handler that it runs: the engine's events tell which functions were there."""
+
 BOOTSTRAP_FOLDER = "bootstrap-asset"
 
 
@@ -122,7 +125,7 @@ def image_script(target: str, code_hash: str) -> str:
             "# shellcheck disable=SC2086 -- one argument a word, on purpose",
             "exec docker run --rm --network host --read-only --tmpfs /tmp --user 993:990 --cap-drop ALL \\",
             '  --memory "$memory" --memory-swap "$memory" $variables --env LAMBDA_TASK_ROOT=/var/task \\',
-            f'  amts-{target} "$_HANDLER"',
+            f'  --label "{HANDLER_LABEL}=$_HANDLER" amts-{target} "$_HANDLER"',
             "",
         )
     )

@@ -17,6 +17,7 @@ from cli import main
 from cli.console import SetupError
 from cli.local_aws import emulator
 from cli.local_aws.application import IN_IMAGES
+from cli.local_aws.assembly import HANDLER_LABEL
 from cli.local_aws.place import Place
 from lambdas.core.market_data.dataset import write_dataset
 from lambdas.core.market_data.sources import SimulatedSource
@@ -128,8 +129,22 @@ def test_a_whole_run_in_the_images_promotes_a_planted_signal(place: Place, tmp_p
     folder = tmp_path / "market"
     write_dataset(source.load(None, as_of=None).dataset, folder)
     out = tmp_path / "run.json"
+    since = dt.datetime.now(dt.UTC).isoformat()
 
     status = main.call(main.app, ["run", "--data", str(folder), "--json", str(out), "--fail-on-reject"])
 
     run: dict[str, Any] = json.loads(out.read_text())
     assert (status, run["outcome"]) == (0, "PROMOTED"), run.get("message")
+    assert containers_since(since) == {
+        (f"amts-{target}", f"lambdas.{package}.handler.handler") for package, (target, _) in images.IMPORTS.items()
+    }
+
+
+def containers_since(since: str) -> set[tuple[str, str]]:
+    """Return image and handler of every container of ours that was started: by the engine's word, not by ours."""
+    listing = docker(
+        *("events", "--since", since, "--until", dt.datetime.now(dt.UTC).isoformat()),
+        *("--filter", "event=start", "--filter", f"label={HANDLER_LABEL}", "--format", "{{json .Actor.Attributes}}"),
+    )
+    started = [json.loads(line) for line in listing.splitlines()]
+    return {(attributes["image"], attributes[HANDLER_LABEL]) for attributes in started}
