@@ -28,6 +28,8 @@ FLOWS: Mapping[str, tuple[str, ...]] = {
         "RealEstateRevenueNet",
     ),
     "net_income": ("NetIncomeLoss", "NetIncomeLossAvailableToCommonStockholdersBasic", "ProfitLoss"),
+    "gross_profit": ("GrossProfit",),
+    "operating_income": ("OperatingIncomeLoss",),
     "operating_cf": (
         "NetCashProvidedByUsedInOperatingActivities",
         "NetCashProvidedByUsedInOperatingActivitiesContinuingOperations",

@@ -48,6 +48,8 @@ _STATEMENTS = {
     "eps": ("income", ("DilutedEPS", "BasicEPS")),
     "revenue": ("income", ("TotalRevenue", "OperatingRevenue")),
     "net_income": ("income", ("NetIncome", "NetIncomeCommonStockholders")),
+    "gross_profit": ("income", ("GrossProfit",)),
+    "operating_income": ("income", ("OperatingIncome",)),
     "total_assets": ("balance", ("TotalAssets",)),
     "equity": ("balance", ("StockholdersEquity", "CommonStockEquity")),
     "shares": ("balance", ("OrdinarySharesNumber", "ShareIssued")),

@@ -129,6 +129,14 @@ def test_a_recorded_search_tells_the_sector(fixtures, serve, tmp_path):
 # --- EDGAR
 
 
+def test_apples_margins_are_those_of_its_annual_report(shared_data, serve):
+    """10-K of 2018, consolidated statements of operations: the quarters add up to the year."""
+    reports = quarterly_reports("AAPL", facts_of(shared_data, serve, 320193), ON_2019).quarters
+    year = reports[reports["period_end"].between("2017-12-01", "2018-09-30")].drop_duplicates("period_end")
+    assert len(year) == 4
+    assert year[["gross_profit", "operating_income"]].sum().tolist() == [101_839e6, 70_898e6]
+
+
 @pytest.mark.parametrize(
     ("theirs", "ours", "n_quarters", "explained"),
     [
