@@ -105,6 +105,7 @@ class TestPerformance:
         assert whole.hit_rate_lower is not None
         assert whole.hit_rate_upper is not None
         assert whole.hit_rate_lower < (whole.hit_rate or 0) < whole.hit_rate_upper
+        assert (whole.skill_lower or 0) < (whole.skill or 0) < (whole.skill_upper or 0)
         short = live_performance(dataset, issue(dataset, 408, 419), SETTINGS).windows[0]
         assert (short.hit_rate_lower, short.skill_upper) == (None, None)
         assert month.n_matured > 0
