@@ -60,10 +60,11 @@ def test_a_documented_command_does_what_it_says(
     assert main.call(main.app, words) == 0
 
     said = capsys.readouterr()
-    assert promoted["version"] in said.out or promoted["run_id"] in said.out + said.err or "local" in words
-    if "--open" in words:
-        assert opened
-        assert Path(opened[0].removeprefix("file://")).exists()
+    assert len(opened) == ("--open" in words)
+    pages = [Path(uri.removeprefix("file://")).read_text(encoding="utf-8") for uri in opened]
+    shown = "\n".join([said.out, said.err, *pages])
+    named = app.deployment.endpoint if "local" in words else promoted["run_id"]
+    assert str(named) in shown
 
 
 def test_the_numbers_of_status_are_those_of_the_run(
