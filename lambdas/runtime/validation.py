@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 Model = TypeVar("Model", bound=BaseModel)
 MAX_FINDINGS = 3
 MAX_SHOWN = 60
+MAX_INPUT = 256 * 1024
+"""As much as Step Functions takes; an invocation of the function itself may bring more."""
 
 
 def strictly(model: type[Model], untrusted: dict[str, Any], what: str) -> Model:
@@ -26,7 +28,12 @@ def strictly(model: type[Model], untrusted: dict[str, Any], what: str) -> Model:
         Naming the first fields that are wrong, and what they may be.
     """
     try:
-        return model.model_validate_json(json.dumps(untrusted), strict=True)
+        text = json.dumps(untrusted)
+        if len(text) > MAX_INPUT:
+            raise InvalidRequestError(f"{what} has {len(text)} characters, more than {MAX_INPUT}; make it shorter.")
+        return model.model_validate_json(text, strict=True)
+    except RecursionError:
+        raise InvalidRequestError(f"{what} is nested too deeply; its fields are plain values and lists.") from None
     except ValidationError as error:
         raise InvalidRequestError(one_line(what, error, model)) from None
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from lambdas.core import parquet
 from lambdas.core.errors import InvalidPredictionsError
 from lambdas.core.market_data.panel import BoolArray, FloatArray, IntArray, MarketDataset, PricePanel
 
@@ -56,9 +57,16 @@ def read_predictions(path: Path) -> pd.DataFrame:
     try:
         if path.suffix.lower() == ".csv":
             return pd.read_csv(path, keep_default_na=False, na_values={"probability": ["", "nan", "NaN"]})
-        return pd.read_parquet(path)
-    except (OSError, ValueError, UnicodeDecodeError) as error:
-        raise InvalidPredictionsError(f"{path}: cannot be read as Parquet or CSV ({error})") from error
+    except (OSError, ValueError, MemoryError, OverflowError) as error:
+        raise InvalidPredictionsError(f"{path}: cannot be read as CSV ({error})") from error
+    table = parquet.read_table(path, InvalidPredictionsError)
+    try:
+        frame: pd.DataFrame = table.to_pandas(ignore_metadata=True)
+        # Texts were read as a dictionary; as objects, rows of one text still share it.
+        texts = {name: object for name in frame if isinstance(frame[name].dtype, pd.CategoricalDtype)}
+        return frame.astype(texts)
+    except parquet.UNREADABLE as error:
+        raise InvalidPredictionsError(parquet.unreadable(path, error)) from error
 
 
 def align_predictions(frame: pd.DataFrame, dataset: MarketDataset) -> AlignedPredictions:
@@ -144,8 +152,8 @@ def _dates(column: pd.Series) -> tuple[IntArray, pd.DatetimeIndex]:
     if (code < 0).any():
         raise InvalidPredictionsError(f"predictions: row {int(np.argmax(code < 0))}: date is missing")
     try:
-        days = pd.DatetimeIndex(pd.to_datetime(values, format="ISO8601"))
-    except (ValueError, TypeError) as error:
+        days = pd.DatetimeIndex(pd.to_datetime(values, format="ISO8601")).as_unit("ns")
+    except (ValueError, TypeError, OverflowError) as error:
         raise InvalidPredictionsError(f"predictions: column date holds something that is no date ({error})") from error
     # A session is a day: what clock and zone it carries says nothing.
     return code, days.tz_localize(None).normalize()

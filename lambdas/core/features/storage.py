@@ -10,7 +10,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from lambdas.core.errors import InvalidDatasetError
+from lambdas.core import parquet
+from lambdas.core.errors import InvalidDatasetError, InvalidInputError
 from lambdas.core.features.build import FeatureSet, feature_major
 from lambdas.core.market_data.calendar import sessions_in
 from lambdas.core.market_data.panel import BoolArray
@@ -71,17 +72,24 @@ def read_features(path: Path) -> FeatureSet:
     path = Path(path)
     if not path.is_file():
         raise InvalidDatasetError(f"{path}: there is no such file; build the features first")
+    parquet.checked_schema(path, InvalidDatasetError)
     try:
-        file = pq.ParquetFile(path)
-        metadata = json.loads((file.schema_arrow.metadata or {})[_METADATA_KEY])
+        return _read(path)
     except KeyError as error:
         raise InvalidDatasetError(f"{path}: is not a feature set of this system; build the features again") from error
-    except (pa.ArrowException, OSError) as error:
-        raise InvalidDatasetError(f"{path}: not readable as Parquet; build the features again") from error
+    except (*parquet.UNREADABLE, TypeError, AttributeError, IndexError, InvalidInputError) as error:
+        raise InvalidDatasetError(f"{path}: not readable as features; build them again ({error})") from error
+
+
+def _read(path: Path) -> FeatureSet:
+    file = pq.ParquetFile(path)
+    metadata = json.loads((file.schema_arrow.metadata or {})[_METADATA_KEY])
     names = tuple(name for name in file.schema_arrow.names if name not in ("date", "symbol"))
     symbols = tuple(metadata["symbols"])
     first, last = (pd.Timestamp(metadata[end]).date() for end in ("first", "last"))
     sessions = sessions_in(first, last)
+    if len(sessions) * len(symbols) > parquet.MAX_ROWS:
+        raise InvalidDatasetError(f"{len(symbols)} symbols on {len(sessions)} sessions do not fit")
     days = sessions.to_numpy().astype("datetime64[D]")
     values = feature_major(len(sessions), len(symbols), len(names))
     values.fill(np.nan)

@@ -18,6 +18,11 @@ from lambdas.core.market_data.panel import FIELDS, FloatArray, IntArray, PricePa
 from lambdas.core.market_data.tables import TableSchema
 
 _NOTES_KEY = b"amts.notes"
+MAX_NOTES, MAX_NOTE = 100, 1000
+"""Of what a file says of itself: anybody can write it."""
+
+MAX_CELLS = 20_000_000
+"""Sessions times symbols of a panel: a file of few rows can span a grid that no memory holds."""
 
 
 def read_panel(
@@ -55,6 +60,10 @@ def read_panel(
     sessions = sessions_in(pd.Timestamp(days.min()).date(), pd.Timestamp(days.max()).date())
     rows = sessions.to_numpy().astype("datetime64[D]").searchsorted(days)
     shape = len(sessions), len(names)
+    if shape[0] * shape[1] > MAX_CELLS:
+        raise InvalidDatasetError(
+            f"{path}: {shape[1]} symbols on {shape[0]} sessions are more than {MAX_CELLS} prices; divide it"
+        )
     cells = rows * shape[1] + codes
     if (unordered := _out_of_order(rows, codes)) is not None:
         place = tables.where(frame, schema.key, unordered)
@@ -95,4 +104,8 @@ def write_panel(panel: PricePanel, path: Path, notes: Sequence[str] = ()) -> Non
 def stored_notes(path: Path) -> tuple[str, ...]:
     """Read the notes that `write_panel` stored with the prices."""
     stored = (pq.read_schema(path).metadata or {}).get(_NOTES_KEY)
-    return tuple(json.loads(stored)) if stored else ()
+    try:
+        notes = json.loads(stored) if stored else []
+    except (ValueError, RecursionError):
+        notes = []
+    return tuple(str(note)[:MAX_NOTE] for note in notes[:MAX_NOTES]) if isinstance(notes, list) else ()

@@ -13,8 +13,8 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
+from lambdas.core import parquet
 from lambdas.core.errors import InvalidDatasetError
 from lambdas.core.market_data.panel import FloatArray
 
@@ -106,15 +106,11 @@ def open_table(folder: Path, schema: TableSchema, symbols: Sequence[str] | None 
     path = folder / schema.file
     if not path.is_file():
         raise InvalidDatasetError(f"{path}: there is no such file; a data set folder needs {schema.file}")
-    try:
-        present = pq.read_schema(path)
-        _check_columns(path, schema, present)
-        columns = [name for name in present.names if schema.keep_extra or name in schema.kinds]
-        filters = None if symbols is None else _is_one_of(symbols, present.field("symbol").type)
-        return pq.read_table(path, columns=columns, filters=filters, partitioning=None)
-    except (pa.ArrowException, OSError) as error:
-        reason = str(error).splitlines()[0][:160]
-        raise InvalidDatasetError(f"{path}: not readable as Parquet ({reason}); write the file again") from error
+    present = parquet.checked_schema(path, InvalidDatasetError)
+    _check_columns(path, schema, present)
+    columns = [name for name in present.names if schema.keep_extra or name in schema.kinds]
+    filters = None if symbols is None else _is_one_of(symbols, present.field("symbol").type)
+    return parquet.read_table(path, InvalidDatasetError, columns=columns, filters=filters)
 
 
 def read_frame(folder: Path, schema: TableSchema, symbols: Sequence[str] | None = None) -> pd.DataFrame:
@@ -134,18 +130,28 @@ def frame_of(table: pa.Table, schema: TableSchema) -> pd.DataFrame:
     """Columns of a file in one type for each kind, nothing checked: symbols as ascending categories."""
     columns: dict[str, object] = {}
     for name in table.column_names:
-        match schema.kinds.get(name):
-            case "date":
-                columns[name] = _dates(table[name])
-            case "symbol":
-                columns[name] = _symbols(table[name])
-            case "text" | "hour":
-                columns[name] = table[name].to_pandas().astype(object).to_numpy()
-            case None:
-                columns[name] = _extra_column(table[name])
-            case _:
-                columns[name] = _numbers(table[name])
+        try:
+            columns[name] = _column(table[name], schema.kinds.get(name))
+        except (pa.ArrowException, ValueError, OverflowError) as error:
+            reason = str(error).splitlines()[0][:160]
+            raise InvalidDatasetError(
+                f"{schema.file}: column {name} holds what cannot be used ({reason}); correct it, or leave it out"
+            ) from error
     return pd.DataFrame(columns, copy=False)
+
+
+def _column(column: pa.ChunkedArray, kind: Kind | None) -> object:
+    match kind:
+        case "date":
+            return _dates(column)
+        case "symbol":
+            return _symbols(column)
+        case "text" | "hour":
+            return column.to_pandas().astype(object).to_numpy()
+        case None:
+            return _extra_column(column)
+        case _:
+            return _numbers(column)
 
 
 def where(frame: pd.DataFrame, key: Iterable[str], row: int) -> str:
@@ -204,6 +210,8 @@ def _check_columns(path: Path, schema: TableSchema, present: pa.Schema) -> None:
             f"{path}: column {', '.join(missing)} is missing; it has {', '.join(present.names)}. "
             f"Needed: {', '.join(schema.required)}"
         )
+    if repeated := sorted({name for name in present.names if present.names.count(name) > 1}):
+        raise InvalidDatasetError(f"{path}: column {', '.join(repeated)[:100]} is there twice; keep one of each")
     for name, kind in schema.kinds.items():
         if name in present.names and not _fits(kind, present.field(name).type):
             expected = {"date": "a date without time zone", "symbol": "text", "text": "text", "hour": "text"}.get(

@@ -108,7 +108,7 @@ def _read_manifest(folder: Path) -> Manifest:
         content: Any = json.loads(path.read_bytes())
     except FileNotFoundError:
         raise _damaged(folder, f"there is no {MANIFEST_NAME}") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise _damaged(folder, f"{MANIFEST_NAME} cannot be read ({error})") from None
     found = content.get("format_version") if isinstance(content, dict) else None
     if found != FORMAT_VERSION:

@@ -137,5 +137,5 @@ def test_files_that_cannot_be_read_are_refused(tmp_path):
         read_predictions(tmp_path / "nothing.parquet")
     broken = tmp_path / "broken.parquet"
     broken.write_bytes(b"this is no parquet")
-    with pytest.raises(InvalidPredictionsError, match=r"broken\.parquet: cannot be read"):
+    with pytest.raises(InvalidPredictionsError, match=r"broken\.parquet: not readable"):
         read_predictions(broken)
