@@ -5,7 +5,7 @@ ENV ?= dev
 BASE_IMAGE ?= python:3.11-slim-bookworm
 BIN := .venv/bin
 
-.PHONY: help setup demo test lint controls bench bench-models docs lock synth images sbom image-test deploy clean
+.PHONY: help setup demo test lint controls faults fuzz bench bench-models docs lock synth images sbom image-test deploy clean
 
 help:  ## What can be made.
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -29,6 +29,12 @@ lint: setup  ## ruff and mypy --strict.
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+faults: setup  ## Both machines under 200 runs with faults, from a seed: docs/reliability.md. Half an hour and more.
+	PATH="$(CURDIR)/.local/tools/bin:$$PATH" $(BIN)/python -m benchmarks.faults
+
+fuzz: setup  ## Readers and contracts under a coverage-guided fuzzer, with hostile inputs: docs/reliability.md.
+	$(BIN)/python -m benchmarks.fuzz
 
 controls: setup  ## Try the gates on markets whose truth is known: half an hour, tables in docs/evidence.md.
 	$(BIN)/python -m benchmarks.controls

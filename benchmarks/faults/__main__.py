@@ -31,6 +31,7 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=None, help="begin no further run after so long, and say so")
     parser.add_argument("--results", type=Path, default=ROOT / "benchmarks" / "results" / "faults.json")
     parser.add_argument("--page", type=Path, default=ROOT / "docs" / "reliability.md")
+    parser.add_argument("--resume", action="store_true", help="go on after the last seed in --results")
     parser.add_argument("--render", action="store_true", help="only write the tables again, from --results")
     options = parser.parse_args()
     if not options.render:
@@ -51,12 +52,15 @@ def measure(options: argparse.Namespace) -> None:
         "minutes": 0.0,
         "runs": [],
     }
+    if options.resume and options.results.exists():
+        results |= json.loads(options.results.read_text(encoding="utf-8")) | {"planned": options.runs}
+    before = results["minutes"]
     definitions = machines()
     with account() as stores, tempfile.TemporaryDirectory() as folder:
         wire = Wire(Path(folder) / "journal")
         with installed(wire):
             bench = Bench(stores, definitions, wire)
-            seed = options.seed
+            seed = max((run["seed"] + 1 for run in results["runs"]), default=options.seed)
             while sum(bool(run["fired"]) for run in results["runs"]) < options.runs:
                 if options.minutes is not None and time.monotonic() - begun > 60 * options.minutes:
                     print(f"stopped after {options.minutes:g} minutes", file=sys.stderr)
@@ -65,7 +69,7 @@ def measure(options: argparse.Namespace) -> None:
                 started = time.monotonic()
                 result = bench.live(plan).result
                 results["runs"].append({**result.as_record(), "seconds": round(time.monotonic() - started, 1)})
-                results["minutes"] = round((time.monotonic() - begun) / 60, 1)
+                results["minutes"] = round(before + (time.monotonic() - begun) / 60, 1)
                 options.results.parent.mkdir(parents=True, exist_ok=True)
                 options.results.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
                 for breach in result.breaches:
