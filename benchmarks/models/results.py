@@ -14,6 +14,7 @@ from benchmarks.models.contenders import IMPORTANCE_REPEATS, IMPORTANCE_STRIDE
 from benchmarks.models.course import Course, Store
 from benchmarks.models.intervals import STATISTICS, Sampled, difference, estimate
 from benchmarks.models.running import LEARNED, Outcome, Work
+from lambdas.core.models.hyperparameters import LEARNER_NAMES, Hyperparameters
 from lambdas.core.models.importance import summarise
 from lambdas.core.models.tuning import TuningOutcome
 
@@ -242,6 +243,9 @@ def searches(course: Course, store: Store, complete: Sequence[Work]) -> list[Doc
                     entry["default"] = trial.sharpe_ratio
                 if trial.sharpe_ratio is not None and (entry["best"] is None or trial.sharpe_ratio > entry["best"]):
                     entry["best"] = trial.sharpe_ratio
+            for name in LEARNER_NAMES:
+                if name in by_learner:
+                    by_learner[name]["taken"] = outcome.hyperparameters.of(name) != Hyperparameters().of(name)
             answer.append(
                 {
                     "work": work.name,

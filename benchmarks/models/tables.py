@@ -180,7 +180,7 @@ def chosen_table(results: Found) -> str:
         "fitted on, seed",
         "folds by combination",
         "mean weights",
-        "inner Sharpe ratio of the defaults -> best, by search",
+        "inner Sharpe ratio of the defaults -> best, by search; (in brackets): within luck, not taken",
     ]
     return markdown_table(header, rows) if rows else "Not measured."
 
@@ -238,7 +238,8 @@ def failure_sentence(failed: Sequence[str]) -> str:
 
 
 def _gain(entry: Found) -> str:
-    return f"{_plain(entry['default'], 1, 2)} -> {_plain(entry['best'], 1, 2)}"
+    best = f"{_plain(entry['default'], 1, 2)} -> {_plain(entry['best'], 1, 2)}"
+    return best if entry["taken"] else f"({best})"
 
 
 def ablation_tables(ablation: Mapping[str, Found]) -> str:
