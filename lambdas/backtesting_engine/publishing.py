@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,6 +43,12 @@ def publish(request: SettleRequest, dataset: MarketDataset, stores: Stores) -> P
         stores.analytics.publish_session(shadow)
     if request.version is None or request.predictions_uri is None:
         return Published(0, "There is no champion: nothing was published.")
+    if not stores.settings.live.publish_after_failure and (day := failed_live(request.version, session, stores)):
+        return Published(
+            0,
+            f"Nothing was published: champion {request.version} failed its live gate on the session of {day}; a tuning "
+            "run that promotes another model, or a rollback, ends this.",
+        )
     ours = newest_session(request, request.version, "champion", request.predictions_uri, dataset, stores)
     reasons = (stores.predictions.facts(request.predictions_uri) or {}).get("reasons", {})
     identity = recommendation_id(session.isoformat(), ours.version)
@@ -58,6 +65,18 @@ def publish(request: SettleRequest, dataset: MarketDataset, stores: Stores) -> P
     if standing.run_id != request.run_id:
         return Published(0, f"The session of {session} was published before, by run {standing.run_id}.")
     return Published(len(ours.symbols), f"Published {len(ours.symbols)} recommendations of the session of {session}.")
+
+
+def failed_live(version: str, before: dt.date, stores: Stores) -> str | None:
+    """Return the newest session before one on which a model failed its live gate, if it failed when it was asked last.
+
+    Its own verdict of the same session does not count: a step that is repeated says the same.
+    """
+    for record in stores.analytics.performance(limit=30):
+        session, gate = str(record["SK"]).partition("#")[0], record["gate"]
+        if record["track"] == version and gate is not None and session < before.isoformat():
+            return session if gate["verdict"] == "FAIL" else None
+    return None
 
 
 def newest_session(

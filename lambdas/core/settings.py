@@ -127,6 +127,11 @@ class LiveSettings(Settings):
     drifted_features: Fraction = Field(default=0.5, description="Share of its features that may have drifted.")
     score_psi: float = Field(default=1.0, gt=0.0, description="Of its probabilities, against those of its holdout.")
     drift_sessions: int = Field(default=21, ge=5, le=252, description="Newest sessions that are compared.")
+    publish_after_failure: bool = Field(
+        default=True,
+        description="Go on publishing while the live gate fails; if not, nothing is published from the next session on "
+        "until another model is champion.",
+    )
     shadow_max_days: int = Field(
         default=365,
         ge=30,
