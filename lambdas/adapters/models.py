@@ -8,7 +8,7 @@ from typing import Any
 from lambdas.adapters.objects import FILE_NAME, ObjectStore
 from lambdas.adapters.workspace import fresh_folder
 from lambdas.contracts.storage import ArtefactsPrefix
-from lambdas.core.errors import ArtefactIntegrityError
+from lambdas.core.errors import ArtefactIntegrityError, InvalidRequestError
 
 MANIFEST = "manifest.json"
 
@@ -49,7 +49,14 @@ class ModelStore:
         for name, sha256 in self._hashes(version).items():
             file = folder / name
             file.parent.mkdir(parents=True, exist_ok=True)
-            self._objects.download(f"{self.uri(version)}/{name}", file, sha256=sha256)
+            uri = f"{self.uri(version)}/{name}"
+            try:
+                self._objects.download(uri, file, sha256=sha256)
+            except InvalidRequestError as error:
+                raise ArtefactIntegrityError(
+                    f"{uri} is missing, its manifest lists it. Restore it, the bucket keeps old versions, or "
+                    "go back to another version."
+                ) from error
         (folder / MANIFEST).write_bytes(self._objects.read(f"{self.uri(version)}/{MANIFEST}"))
         return folder
 

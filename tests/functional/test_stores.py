@@ -145,8 +145,9 @@ class TestModels:
         uri = account.stores.models.save(self.artefact(tmp_path), "v20260101-000000000001")
         bucket, _, key = uri.removeprefix("s3://").partition("/")
         boto3.client("s3").delete_object(Bucket=bucket, Key=f"{key}/learners/tree.json")
-        with pytest.raises(ArtefactIntegrityError, match="is missing"):
-            account.stores.models.verify("v20260101-000000000001")
+        for read in (account.stores.models.verify, account.stores.models.download):
+            with pytest.raises(ArtefactIntegrityError, match="is missing"):
+                read("v20260101-000000000001")
 
 
 class TestLedger:
