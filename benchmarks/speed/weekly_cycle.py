@@ -45,11 +45,13 @@ def by_action(steps: list[dict[str, Any]]) -> list[dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     for step in steps:
         one = found.setdefault(
-            step["action"], {"action": step["action"], "steps": 0, "cpu": 0.0, "wall": 0.0, "peak_memory": 0}
+            step["action"],
+            {"action": step["action"], "steps": 0, "cpu": 0.0, "wall": 0.0, "peak_memory": 0, "trials": 0},
         )
         one["steps"] += 1
         one["cpu"] += step["cpu"]
         one["wall"] += step["wall"]
+        one["trials"] += step.get("trials", 0)
         one["peak_memory"] = max(one["peak_memory"], step["peak_memory"])
     return list(found.values())
 
@@ -62,6 +64,7 @@ def section(result: dict[str, Any]) -> str:
             f"Load at the start: {result['load']}.",
             _table(sizes, "weekly", "a weekly run"),
             _table(sizes, "daily", "a daily run after it"),
+            *_scored(sizes),
         ]
     )
 
@@ -90,6 +93,14 @@ def _table(sizes: list[dict[str, Any]], cycle: str, title: str) -> str:
         ["largest peak of a step", *(f"{peak / GIGABYTE:.2f} GB" for peak in peaks), _growth(sizes, peaks), ""],
     ]
     return markdown_table(columns, rows)
+
+
+def _scored(sizes: list[dict[str, Any]]) -> list[str]:
+    """Say how many configurations were scored: a search that reaches its deadline scores fewer."""
+    scored = [sum(one.get("trials", 0) for one in size["weekly"]) for size in sizes]
+    if not any(scored):
+        return []
+    return [f"Configurations scored: {', '.join(map(str, scored))}. A search stops at ten minutes of wall time."]
 
 
 def _growth(sizes: list[dict[str, Any]], values: list[float]) -> str:

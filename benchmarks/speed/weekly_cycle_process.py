@@ -90,6 +90,7 @@ def timed(call: Callable[..., dict[str, Any]], steps: list[dict[str, Any]]) -> C
                 "cpu": time.process_time() - cpu,
                 "wall": time.perf_counter() - wall,
                 "peak_memory": peak_memory(),
+                "trials": answer.get("trials", 0),
             }
         )
         return answer

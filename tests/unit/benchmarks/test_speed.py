@@ -125,7 +125,7 @@ def test_the_cycle_is_added_up_by_action_and_its_growth_is_told():
         {"action": "tune", "cpu": 2.0, "wall": 2.5, "peak_memory": 2**29},
     ]
     small = weekly_cycle.by_action(steps)
-    assert small[0] == {"action": "tune", "steps": 2, "cpu": 3.0, "wall": 4.5, "peak_memory": 2**30}
+    assert small[0] == {"action": "tune", "steps": 2, "cpu": 3.0, "wall": 4.5, "peak_memory": 2**30, "trials": 0}
     large = [{**one, "cpu": one["cpu"] * 4, "peak_memory": one["peak_memory"] * 2} for one in small]
     sizes = [{"n_symbols": n, "weekly": of, "daily": of} for n, of in ((100, small), (500, large))]
     rows = weekly_cycle.section({"load": 1.0, "sizes": sizes}).splitlines()
