@@ -292,8 +292,8 @@ class ObjectStore:
         What a person uploads may have an index, too: a name in it is a name in this folder, never a way out of it.
         """
         place = f"{uri.rstrip('/')}/{INDEX}"
-        found = self.find_json(place)
-        listed = {name: {} for name in self.names(uri)} if found is None else found
+        found = self.find(place)
+        listed = {name: {} for name in self.names(uri)} if found is None else parse_json(place, found)
         try:
             index = {str(name): entry.get("sha256") for name, entry in listed.items()}
         except AttributeError:
