@@ -35,7 +35,7 @@ class Entry:
         """Whether both agree, to a billionth."""
         if self.announced is None or self.recomputed is None:
             return self.announced is self.recomputed
-        return abs(self.announced - self.recomputed) <= TOLERANCE
+        return bool(abs(self.announced - self.recomputed) <= TOLERANCE)
 
 
 def balance(
