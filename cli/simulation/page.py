@@ -113,7 +113,7 @@ def course_figure(result: Mapping[str, Any], course: Sequence[Mapping[str, Any]]
             yaxis=axis("return since the first", domain=[0.60, 1], **PERCENT_AXIS),
             yaxis2=axis("live skill", domain=[0.26, 0.54], **PERCENT_AXIS),
             yaxis3=axis("", domain=[0, 0.2], type="category", categoryarray=rows, categoryorder="array"),
-            margin={"l": 150, "r": 14, "t": 8, "b": 40},
+            margin={"l": 164, "r": 14, "t": 8, "b": 40},
             **_regime(result["market"]),
         ),
         height=680,
