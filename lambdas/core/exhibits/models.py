@@ -27,8 +27,11 @@ STRIDE = 5
 """Every n-th decision of a fold is shuffled: outcomes of the dates between overlap with theirs."""
 MAX_EXPLAINED = 50
 MAX_VOICES = 3
-QUIET = 0.001
-"""A feature that moves a probability by less than this did not speak."""
+QUIET, QUIET_BESIDE = 0.001, 0.1
+"""A feature that moves a probability by less than the first, and by less than this share of what the loudest one moves
+it, did not speak."""
+SMALLEST = 0.5e-5
+"""Less is stored as nothing."""
 
 
 def measure_drops(model: Predictor, market: MarketView, fold: FoldPlan, seed: int) -> FoldDrops:
@@ -124,10 +127,16 @@ def _probabilities(model: Predictor, features: FeatureSet, allowed: BoolArray) -
 
 def _loudest(symbol: str, effects: pd.Series[float]) -> Explanation:
     order = effects.abs().sort_values(ascending=False, kind="stable").index[:MAX_VOICES]
-    voices = ((str(name), float(effects[name])) for name in order)
+    voices = [(str(name), float(effects[name])) for name in order]
+    # Near 0 and 1 a probability hardly moves, whatever speaks: there the loudest is the measure.
+    least = min(QUIET, QUIET_BESIDE * max((abs(effect) for _, effect in voices), default=0.0))
     return Explanation(
         symbol=symbol,
-        voices=tuple(Voice(feature=name, effect=round(value, 5)) for name, value in voices if abs(value) >= QUIET),
+        voices=tuple(
+            Voice(feature=name, effect=round(effect, 5))
+            for name, effect in voices
+            if abs(effect) >= max(least, SMALLEST)
+        ),
     )
 
 
