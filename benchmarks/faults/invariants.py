@@ -163,11 +163,12 @@ def written_twice(found: Found, items: Sequence[Mapping[str, Any]]) -> Iterable[
     yield from _rewritten_objects(found.journal)
     yield from _repeated_items(found.journal)
     changes = [item for item in items if item["PK"] == "CHAMPION" and item["SK"].startswith("CHANGE#")]
+    changes.sort(key=lambda item: str(item["SK"]))
     for run_id, times in Counter(change["run_id"] for change in changes).items():
         if times > 1:
             yield f"run {run_id} changed the champion {times} times"
     for earlier, later in pairwise(changes):
-        if earlier["since"] < later["since"] and later["replaced"] != earlier["version"]:
+        if later["replaced"] != earlier["version"]:
             yield f"run {later['run_id']} replaced {later['replaced']}, but {earlier['version']} was champion"
     pointers = [item for item in items if (item["PK"], item["SK"]) == ("CHAMPION", "POINTER")]
     if pointers and not any(pointers[0]["run_id"] == change["run_id"] for change in changes):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping
 from typing import Any
 
 from botocore.exceptions import ClientError
 
-from lambdas.adapters.analytics import model_key, now, run_key
+from lambdas.adapters.analytics import model_key, run_key, utc
 from lambdas.adapters.dynamodb import Table, to_item, update_arguments
 from lambdas.adapters.errors import cancelled_by_condition
 from lambdas.contracts.storage import AnalyticsKey
@@ -17,6 +18,11 @@ POINTER = {"PK": AnalyticsKey.CHAMPION, "SK": AnalyticsKey.CHAMPION_POINTER}
 
 KEPT, RETIRED = "kept", "retired"
 """Attribute `artefact` of a model's record: a rollback asks for the one, so that it cannot race with the other."""
+
+
+def this_moment() -> dt.datetime:
+    """Return the time of a change."""
+    return dt.datetime.now(dt.UTC)
 
 
 class ChampionRegistry:
@@ -62,7 +68,8 @@ class ChampionRegistry:
             return False
         if (None if seen is None else seen["version"]) != expected:
             raise self._changed(expected)
-        at = now()
+        moment = this_moment()
+        at = utc(moment)
         change = {"version": version, "previous": previous, "run_id": run_id, "since": at}
         # With the run that moved the pointer last: `previous` was read from exactly this pointer.
         condition = {"version": expected, "run_id": None if seen is None else seen["run_id"]}
@@ -71,7 +78,8 @@ class ChampionRegistry:
             **change,
             "replaced": expected,
             "PK": AnalyticsKey.CHAMPION,
-            "SK": f"{AnalyticsKey.CHAMPION_CHANGE}{at}#{run_id}",
+            # Finer than whole seconds: two changes in one second are listed in the order they were made.
+            "SK": f"{AnalyticsKey.CHAMPION_CHANGE}{moment.isoformat(timespec='microseconds')}#{run_id}",
         }
         items: list[Any] = [
             {"Update": {"TableName": self._table.name, **update_arguments(POINTER, change, condition=condition)}},

@@ -178,7 +178,8 @@ class TestRetire:
         """Models 1, 2, 4 and 5 were champions one after the other; 3 was rejected."""
         champion = None
         for number in (1, 2, 3, 4, 5):
-            monkeypatch.setattr("lambdas.adapters.registry.now", lambda n=number: f"2026-11-{n:02d}T02:00:00+00:00")
+            moment = dt.datetime(2026, 11, number, 2, tzinfo=dt.UTC)
+            monkeypatch.setattr("lambdas.adapters.registry.this_moment", lambda moment=moment: moment)
             event = judged(account, tmp_path, f"run-{number}", number, champion)
             if number == 3:
                 reject = {"action": "reject", "run_id": "run-3", "version": version(3), "stopped_by": None}
@@ -233,3 +234,19 @@ class TestRetire:
         stale = {**(account.stores.registry.pointer() or {}), "run_id": "earlier"}
         monkeypatch.setattr(ChampionRegistry, "pointer", lambda self: stale)
         assert not account.stores.registry.retire(version(1), "run-5")
+
+
+def test_changes_within_one_second_are_listed_in_the_order_they_were_made(
+    account: Account, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moment = dt.datetime(2026, 11, 22, 2, tzinfo=dt.UTC)
+    champion = None
+    for number, run_id in ((1, "run-z"), (2, "run-a")):
+        later = moment + dt.timedelta(milliseconds=number)
+        monkeypatch.setattr("lambdas.adapters.registry.this_moment", lambda later=later: later)
+        call(handler, judged(account, tmp_path, run_id, number, champion))
+        champion = version(number)
+    changes = account.stores.registry.changes()
+    assert [change["version"] for change in changes] == [version(1), version(2)]
+    assert changes[1]["replaced"] == changes[0]["version"]
+    assert changes[0]["since"] == changes[1]["since"] == "2026-11-22T02:00:00+00:00"

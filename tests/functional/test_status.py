@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import re
 from pathlib import Path
@@ -40,12 +41,9 @@ def lived(account: Account, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     def on(number: int) -> None:
         nonlocal day
         day = number
-        for place in (
-            "adapters.registry",
-            "adapters.shadow",
-            "adapters.analytics",
-            "advanced_model_tuning_service.ending",
-        ):
+        moment = dt.datetime.fromisoformat(TIMES.format(day))
+        monkeypatch.setattr("lambdas.adapters.registry.this_moment", lambda: moment)
+        for place in ("adapters.shadow", "adapters.analytics", "advanced_model_tuning_service.ending"):
             monkeypatch.setattr(f"lambdas.{place}.now", lambda: TIMES.format(day))
 
     on(1)
