@@ -7,22 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from deployed_app import SETTINGS, App, market
+from deployed_app import SETTINGS, App, market, require_tools
 
-from cli.console import SetupError
 from cli.deployment import Deployment, local_deployment
 from cli.local_aws import application, emulator
 from cli.local_aws.emulator import Emulator
 from cli.local_aws.place import Place
 from lambdas.contracts.outputs import StackOutput
-
-
-def require_tools(place: Place) -> None:
-    for name in ("ministack", "node"):
-        try:
-            place.tool(name)
-        except SetupError as error:
-            pytest.skip(str(error))
 
 
 @pytest.fixture(scope="session")

@@ -9,9 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from cli import main
+from cli.console import SetupError
 from cli.deployment import Deployment
 from cli.local_aws.emulator import Emulator
+from cli.local_aws.place import Place
 from lambdas.contracts.outputs import StackOutput
 from lambdas.core.market_data.dataset import write_dataset
 from lambdas.core.market_data.sources import SimulatedSource
@@ -31,6 +35,15 @@ SETTINGS = {
     "AMTS_MODEL__EVIDENCE__BOOTSTRAP_DRAWS": "300",
     "AMTS_MODEL__EVIDENCE__RANDOM_PORTFOLIOS": "50",
 }
+
+
+def require_tools(place: Place) -> None:
+    """Skip without the emulator or Node."""
+    for name in ("ministack", "node"):
+        try:
+            place.tool(name)
+        except SetupError as error:
+            pytest.skip(str(error))
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from conftest import require_tools
+from deployed_app import require_tools
 
 os.environ.setdefault("POWERTOOLS_LOG_LEVEL", "CRITICAL")
 
