@@ -74,10 +74,11 @@ def test_the_daily_assessment_publishes_the_champions_recommendations_once(app: 
 
     assert (first, again) == (0, 0)
     table = app.deployment[StackOutput.RECOMMENDATIONS_TABLE]
-    items = app.deployment.dynamodb.scan(TableName=table)["Items"]
-    assert len(items) == 5  # min_positions of 24 symbols
-    assert {item["version"]["S"] for item in items} == {promoted["version"]}
-    assert {item["decision_session"]["S"] for item in items} == {"2016-12-30"}
+    items = app.deployment.dynamodb.scan(TableName=table)["Items"]  # other tests of the session published, too
+    newest = [item for item in items if item["decision_session"]["S"] == "2016-12-30"]
+    assert len(newest) == 5  # min_positions of 24 symbols
+    assert {item["version"]["S"] for item in newest} == {promoted["version"]}
+    assert max(item["decision_session"]["S"] for item in items) == "2016-12-30"
 
 
 def test_a_market_without_a_signal_keeps_the_champion(app: App, promoted: dict[str, Any], tmp_path: Path) -> None:
