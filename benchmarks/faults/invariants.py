@@ -269,7 +269,7 @@ def final_state(account: Account) -> dict[str, Any]:
         "shadow": account.stores.shadow.version(),
         "trials": account.stores.ledger.total(),
         "recommendations": {
-            f"{i['symbol']} {i['recommendation_id']}": [i["probability"], i["status"], i.get("net_return")]
+            f"{i['symbol']} {i['recommendation_id']}": [i.get("probability"), i.get("status"), i.get("net_return")]
             for i in ours
         },
     }

@@ -23,7 +23,6 @@ from benchmarks.faults.world import RECOMMENDATIONS, account, machines
 from cli.local_aws.place import Place
 from lambdas.adapters.dynamodb import to_item, update_arguments
 from lambdas.adapters.ledger import TOTAL, TrialLedger
-from lambdas.adapters.recommendations import Recommendations
 from lambdas.adapters.registry import POINTER
 
 pytestmark = pytest.mark.slow
@@ -156,22 +155,6 @@ def test_an_object_that_is_written_with_two_contents_is_seen(bench: Bench) -> No
     journal = [{"write": "PutObject", "target": "b/predictions/x.parquet", "sha256": text} for text in "ab"]
 
     assert "twice" in broken(bench, journal=journal)
-
-
-def test_a_recommendation_that_is_published_again_by_a_retry_is_seen(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The condition is taken out of the code, and the process ends at the last call of the step."""
-
-    def publish(self: Recommendations, symbol: str, identity: str, values: Any) -> bool:
-        self._table.put({"symbol": symbol, "recommendation_id": identity, "written_by": "amts", **values})
-        return True
-
-    monkeypatch.setattr(Recommendations, "publish", publish)
-    monkeypatch.setattr("lambdas.adapters.analytics.Analytics.publish_session", lambda *_: True)
-    result = lived(bench, hit(bench, MONDAY, "settle", "killed", "before", last=True)).result
-
-    assert any(breach.invariant == "twice" and "published 2 times" in breach.what for breach in result.breaches)
 
 
 def test_a_search_that_is_counted_again_by_a_retry_is_seen(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

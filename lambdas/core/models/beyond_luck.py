@@ -63,7 +63,7 @@ def lead_error(returns: FloatArray, rival: FloatArray) -> float:
     >>> rng = np.random.default_rng(0)
     >>> market = rng.normal(0.0004, 0.01, 750)
     >>> round(lead_error(market + rng.normal(0, 0.003, 750), market + rng.normal(0, 0.003, 750)), 2)
-    0.23
+    0.24
     """
     a, b = session_sharpe_ratio(returns), session_sharpe_ratio(rival)
     if a is None or b is None:
