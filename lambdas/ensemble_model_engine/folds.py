@@ -79,14 +79,15 @@ def hyperparameters_of_champion(request: TuneRequest, stores: Stores) -> Hyperpa
     """Return what the champion was fitted with, if it was searched on strictly earlier outcomes than this point sees.
 
     A later search would look ahead. One of the same training part found what this one will find by itself, and a run
-    that is repeated after its own promotion would not be the same run.
+    that is repeated after its own promotion would not be the same run. A champion of defaults starts nothing either:
+    every search begins at them. With a key of its own, the same trials would be scored and counted again.
     """
     if request.champion is None:
         return None
     manifest = read_manifest(stores.models.manifest(request.champion), request.champion)
     if manifest is None or manifest.train_last >= request.point.train_last:
         return None
-    return manifest.hyperparameters
+    return None if manifest.hyperparameters == Hyperparameters() else manifest.hyperparameters
 
 
 @step(FitFoldRequest, FitFoldResult)

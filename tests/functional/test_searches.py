@@ -66,9 +66,9 @@ class World:
     def logs(self) -> dict[str, int]:
         return self.account.stores.tuning.unfinished()
 
-    def champion(self, train_last: dt.date) -> str:
+    def champion(self, train_last: dt.date, hyperparameters: Hyperparameters | None = None) -> str:
         """Store a model that says it was trained until then."""
-        model = fit_candidate(self.market, self.fold, CHAMPIONS, SETTINGS, seed=1)
+        model = fit_candidate(self.market, self.fold, hyperparameters or CHAMPIONS, SETTINGS, seed=1)
         model = replace(model, train_last=train_last)
         lineage = Lineage(as_of=LAST, dataset_hash="d", settings_hash="s")
         manifest = save_model(model, self.folder / f"champion-{train_last}", lineage)
@@ -169,6 +169,14 @@ def test_it_begins_at_the_champion_only_if_that_was_searched_on_earlier_data(
     assert started[0] is None
     assert started[1] == CHAMPIONS
     assert started[2:] == [None, None], "what was searched on the same or later outcomes would look ahead"
+
+
+def test_a_champion_of_defaults_leads_to_the_search_without_a_champion(world: World) -> None:
+    """It would score the same trials; under another key the ledger would count them twice."""
+    champion = world.champion(world.fold.train_last - dt.timedelta(days=7), Hyperparameters())
+    without = call(ensemble, world.event)
+
+    assert call(ensemble, {**world.event, "champion": champion}) == {**without, "reused": True}
 
 
 def test_a_manifest_that_was_altered_is_no_start(world: World) -> None:
