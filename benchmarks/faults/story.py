@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import json
 import random
 import re
@@ -16,67 +17,12 @@ from benchmarks.faults.faults import Fault, Plan, draw, setting
 from benchmarks.faults.invariants import Breach, Found, Watch, check, final_state
 from benchmarks.faults.machine import DAILY, TUNING, Ended, Machine, Trouble, Visit
 from benchmarks.faults.processes import Child, end_this_process, fresh_process, hang_this_process
+from benchmarks.faults.weeks import AFTERWARDS, BEFORE, WEEKS, Scheduled, scheduled
 from benchmarks.faults.wire import Arm, Wire
-from benchmarks.faults.world import ANALYTICS, BUCKETS, MARKETS, RECOMMENDATIONS, Account, Market, Snapshot
+from benchmarks.faults.world import ANALYTICS, BUCKETS, MARKETS, RECOMMENDATIONS, Account, Snapshot
 
 ATTEMPTS_OF_THE_OPERATOR = 3
 NO_STORES = Snapshot({}, {ANALYTICS: (), RECOMMENDATIONS: ()})
-
-
-@dataclass(frozen=True)
-class Scheduled:
-    """An execution that is due: by which machine, when, on what."""
-
-    workflow: str
-    name: str
-    started_at: str
-    request: Mapping[str, Any]
-
-
-CLOSED = {"data": "yahoo", "symbols": ["AAPL"]}
-"""On live data the exchange's calendar is asked first; on these days it must end the run before any server is."""
-
-WEEKS: dict[str, tuple[tuple[str, str, str, Mapping[str, Any]], ...]] = {
-    "ordinary": (
-        (TUNING, "week", "2016-11-13T07:00:00+00:00", {"as_of": "2016-11-11"}),
-        (DAILY, "monday", "2016-11-15T13:00:00+00:00", {"as_of": "2016-11-14"}),
-    ),
-    # 01:30 comes twice on this night: the weekly run starts in the first, 05:30 UTC, a second one in the second.
-    "clock change": (
-        (TUNING, "week", "2016-11-06T01:30:00-04:00", {"as_of": "2016-11-04"}),
-        (TUNING, "hour-again", "2016-11-06T01:30:00-05:00", {"as_of": "2016-11-04"}),
-        (DAILY, "still-sunday", "2016-11-07T04:30:00+00:00", CLOSED),  # 23:30 in New York, 00:30 the day before
-        (DAILY, "monday", "2016-11-08T13:00:00+00:00", {"as_of": "2016-11-07"}),
-    ),
-    "holiday": (
-        (TUNING, "week", "2016-11-20T07:00:00+00:00", {"as_of": "2016-11-18"}),
-        (DAILY, "monday", "2016-11-22T13:00:00+00:00", {"as_of": "2016-11-21"}),
-        (DAILY, "thanksgiving", "2016-11-24T13:00:00+00:00", CLOSED),
-    ),
-}
-AFTERWARDS: dict[str, tuple[tuple[str, str, str, Mapping[str, Any]], ...]] = {
-    "ordinary": (
-        (TUNING, "next-week", "2016-11-20T07:00:00+00:00", {"as_of": "2016-11-11"}),
-        (DAILY, "next-day", "2016-11-21T13:00:00+00:00", {"as_of": "2016-11-18"}),
-    ),
-    "clock change": (
-        (TUNING, "next-week", "2016-11-13T07:00:00+00:00", {"as_of": "2016-11-04"}),
-        (DAILY, "next-day", "2016-11-15T13:00:00+00:00", {"as_of": "2016-11-14"}),
-    ),
-    "holiday": (
-        (TUNING, "next-week", "2016-11-27T07:00:00+00:00", {"as_of": "2016-11-18"}),
-        (DAILY, "next-day", "2016-11-29T13:00:00+00:00", {"as_of": "2016-11-28"}),
-    ),
-}
-BEFORE = (
-    (TUNING, "week-before", "2016-10-30T06:00:00+00:00", {"as_of": "2016-10-28"}),
-    (DAILY, "day-before", "2016-11-01T12:00:00+00:00", {"as_of": "2016-10-31"}),
-)
-
-
-def scheduled(table: Sequence[tuple[str, str, str, Mapping[str, Any]]], market: Market) -> list[Scheduled]:
-    """Return executions on a market."""
-    return [Scheduled(workflow, name, at, {"data": market.uri, **request}) for workflow, name, at, request in table]
 
 
 @dataclass
@@ -149,7 +95,7 @@ class Story:
         self.ended: list[Ended] = []
         self.visits: dict[str, list[Visit]] = {}
         self.late: list[Machine] = []
-        self.altered: dict[tuple[str, str], tuple[bytes, dict[str, str]]] = {}
+        self.kept = self.wire.journal.parent / "kept"
         self.redrives = 0
         self.comparable = True
         self.state: dict[str, Any] = {}
@@ -161,6 +107,7 @@ class Story:
         before, tempfile.tempdir = tempfile.tempdir, scratch
         fresh_process()
         self.wire.journal.write_text("")
+        shutil.rmtree(self.kept, ignore_errors=True)
         try:
             with self.wire.outside():
                 self.watch.look("the beginning")
@@ -301,14 +248,32 @@ class Story:
         return Scheduled(TUNING, "week-meanwhile", one.started_at, {"data": self.market.uri, "as_of": "2016-10-28"})
 
     def _meanwhile(self, other: Scheduled) -> None:
-        """Run another execution from its beginning to its end, in a process of its own, while this one waits."""
-        child = Child(lambda: vars(self._machine(other, ()).start()))
-        self.ended.append(Ended(**child.answer()))
-        if self.ended[-1].outcome not in ("BUSY", "NOTHING"):
-            self.comparable = False  # it did all of its work before this one began: two runs, not one
+        """Run another execution from its beginning to its end, in a process of its own, while this one waits.
+
+        How it ended goes into the journal: this one may itself run in a process that is killed later.
+        """
+
+        def run() -> dict[str, Any]:
+            ended = self._machine(other, ()).start()
+            return {"meanwhile": vars(ended), "breaches": self.watch.breaches}
+
+        self.wire.note(Child(run).answer())
+
+    def _ended_meanwhile(self, journal: Sequence[Mapping[str, Any]]) -> None:
+        """Take over how other executions ended, and what was seen while they ran."""
+        for entry in journal:
+            if "meanwhile" not in entry:
+                continue
+            self.ended.append(Ended(**entry["meanwhile"]))
+            self.watch.breaches += [Breach(*breach) for breach in entry["breaches"]]
+            if self.ended[-1].outcome not in ("BUSY", "NOTHING"):
+                self.comparable = False  # it did all of its work before the other began: two runs, not one
 
     def _alter(self, fault: Fault) -> None:
-        """Change an object behind everybody's back; what was there is kept, as the versioned bucket does."""
+        """Change an object behind everybody's back; what was there is kept, as the versioned bucket does.
+
+        It is kept in a file: this may happen in a process of its own, whose memory goes with it.
+        """
         with self.wire.outside():
             keys = [
                 (bucket, key)
@@ -321,22 +286,32 @@ class Story:
             bucket, key = newest_first[int(len(newest_first) * fault.pick**2)]
             answer = self.account.s3.get_object(Bucket=bucket, Key=key)
             content, metadata = answer["Body"].read(), answer["Metadata"]
-            self.altered.setdefault((bucket, key), (content, metadata))
+            self._keep(bucket, key, content, metadata)
             self.account.s3.put_object(Bucket=bucket, Key=key, Body=spoilt(content, fault.how), Metadata=metadata)
             self.wire.note({"fault": fault.kind, "target": f"{bucket}/{key}", "how": fault.how})
 
     def _written(self, place: tuple[str, str]) -> Any:
         return self.account.s3.head_object(Bucket=place[0], Key=place[1])["LastModified"], place
 
+    def _keep(self, bucket: str, key: str, content: bytes, metadata: Mapping[str, str]) -> None:
+        self.kept.mkdir(exist_ok=True)
+        name = hashlib.sha256(f"{bucket}/{key}".encode()).hexdigest()
+        place = self.kept / f"{name}.json"
+        if not place.exists():  # the first alteration found what is right
+            (self.kept / name).write_bytes(content)
+            place.write_text(json.dumps({"Bucket": bucket, "Key": key, "Metadata": metadata}), encoding="utf-8")
+
     def _repair(self) -> None:
         """Restore what was altered, from the versions that the bucket keeps."""
         with self.wire.outside():
-            for (bucket, key), (content, metadata) in self.altered.items():
-                self.account.s3.put_object(Bucket=bucket, Key=key, Body=content, Metadata=metadata)
-        self.altered.clear()
+            for place in sorted(self.kept.glob("*.json")):
+                content = place.with_suffix("")
+                self.account.s3.put_object(Body=content.read_bytes(), **json.loads(place.read_text(encoding="utf-8")))
+                place.unlink()
 
     def _result(self) -> Result:
         journal = [json.loads(line) for line in self.wire.journal.read_text().splitlines()]
+        self._ended_meanwhile(journal)
         disturbed = frozenset(str(entry["by"]).split("/")[0] for entry in journal if "fault" in entry)
         fired = tuple(dict.fromkeys(str(entry["fault"]) for entry in journal if "fault" in entry))
         if self.plan.faults and self.plan.faults[0].kind == "clock":

@@ -78,6 +78,28 @@ def test_no_invariant_breaks(
     assert result.breaches == []
 
 
+def in_a_killed_process(bench: Bench, execution: int, action: str, kind: str) -> Plan:
+    """A plan in which something happens at the second call of a step whose process is killed at the third."""
+    at = visit(bench, execution, action)
+    faults = (Fault(kind, "bit", execution, at, 2), Fault("killed", "after", execution, at, 3))
+    return Plan(1, 0, "ordinary", faults, "at once", "next step")
+
+
+def test_what_is_altered_is_restored_though_the_process_that_saw_it_is_killed(bench: Bench) -> None:
+    result = lived(bench, in_a_killed_process(bench, WEEK, "fit_candidate", "altered object")).result
+
+    assert result.redrives == 1, "the altered object was not read"
+    assert (result.outcomes["week"], result.outcomes["week-1"]) == ("FAILED", "PROMOTED")
+    assert result.breaches == []
+
+
+def test_a_run_meanwhile_is_known_though_the_process_that_waited_for_it_is_killed(bench: Bench) -> None:
+    result = lived(bench, in_a_killed_process(bench, WEEK, "build", "duplicate start")).result
+
+    assert result.outcomes["week-twin"] == "BUSY"
+    assert result.breaches == []
+
+
 def broken(bench: Bench, *ended: Ended, journal: list[dict[str, Any]] | None = None) -> set[str]:
     """Names of the invariants that do not hold of what is stored now, from the state before on."""
     watch = Watch(bench.account)
