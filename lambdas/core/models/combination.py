@@ -136,8 +136,8 @@ def combine(
     For every inner fold after the first, weights are fitted on the out-of-fold rows whose outcome is known at the
     fold's first decision and score the fold. On those scores, joined in time, the ways compete by the Sharpe ratio of
     what they would have bought: voting, unless the best of the others leads it by more than luck would explain
-    (`choose_beyond_luck`). The winner is calibrated. Its final weights are
-    fitted on all out-of-fold rows. With one inner fold only, equal weights are taken and calibrated there.
+    (`choose_beyond_luck`). The winner is calibrated. Its final weights are fitted on all out-of-fold rows. With one
+    inner fold only, equal weights are taken and calibrated there.
 
     Parameters
     ----------

@@ -136,8 +136,14 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-l
             raise TrainingFailedError(f"{self.name}: {error}") from None
         return self.fit_rows(rows, y, sample_weight)
 
-    def fit_rows(self, rows: FitRows, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None) -> Self:
-        """Fit on rows that were prepared before; the same bits as `fit`. `rows` gains what is worth keeping."""
+    def fit_rows(
+        self, rows: FitRows, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None, *, refit: bool = True
+    ) -> Self:
+        """Fit on rows that were prepared before; the same bits as `fit`. `rows` gains what is worth keeping.
+
+        Without `refit` the model that early stopping found is kept: it has not learned from the newest fifth, and costs
+        half. Where early stopping is not possible, it is fitted on all rows either way.
+        """
         label = np.asarray(y, dtype=np.float64)
         weight = np.ones(len(label)) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
         if len(rows.X) != len(label) or len(weight) != len(label):
@@ -156,7 +162,9 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-l
         if rows.before is not None and rows.after is not None:
             before, after = rows.before, rows.after
             if all(label[part].min() < 0.5 < label[part].max() for part in (before, after)):
-                self.rounds_ = self._best_rounds(rows, before, after, label, weight)
+                self.rounds_ = self._stop_early(rows, before, after, label, weight)
+                if not refit:
+                    return self
         self._fit_rounds(rows, label, weight, self.rounds_)
         return self
 
@@ -211,8 +219,8 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-l
         """Rounds where early stopping is not possible."""
 
     @abstractmethod
-    def _best_rounds(self, rows: FitRows, before: slice, after: slice, label: FloatArray, weight: FloatArray) -> int:
-        """Train on `before` and find the rounds with the best area under the ROC curve on `after`."""
+    def _stop_early(self, rows: FitRows, before: slice, after: slice, label: FloatArray, weight: FloatArray) -> int:
+        """Train on `before`, keep the model with the best area under the ROC curve on `after`, return its rounds."""
 
     @abstractmethod
     def _fit_rounds(self, rows: FitRows, label: FloatArray, weight: FloatArray, rounds: int) -> None:

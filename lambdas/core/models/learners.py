@@ -75,11 +75,13 @@ class SharedRows:
             return self._prepared[begin, end]
 
 
-def fit_learner(learner: Learner, shared: SharedRows, rows: slice, label: LabelParameters) -> Learner:
-    """Fit on some of the rows of a training part."""
+def fit_learner(
+    learner: Learner, shared: SharedRows, rows: slice, label: LabelParameters, *, refit: bool = True
+) -> Learner:
+    """Fit on some of the rows of a training part; `refit` as in `Learner.fit_rows`."""
     data = shared.data
     weight = average_uniqueness(data.decisions[rows], data.columns[rows], shared.horizon) if label.uniqueness else None
-    return learner.fit_rows(shared.of(rows), data.label(label.relative_share)[rows], weight)
+    return learner.fit_rows(shared.of(rows), data.label(label.relative_share)[rows], weight, refit=refit)
 
 
 def logits(learner: Learner, X: Matrix) -> FloatArray:

@@ -54,7 +54,7 @@ class LightGBMLearner(Learner):
     def _default_rounds(self) -> int:
         return DEFAULT_ROUNDS
 
-    def _best_rounds(self, rows: FitRows, before: slice, after: slice, label: FloatArray, weight: FloatArray) -> int:
+    def _stop_early(self, rows: FitRows, before: slice, after: slice, label: FloatArray, weight: FloatArray) -> int:
         import lightgbm
 
         def area(prediction: FloatArray, _: Any) -> tuple[str, float, bool]:
@@ -68,6 +68,7 @@ class LightGBMLearner(Learner):
             feval=area,
             callbacks=[lightgbm.early_stopping(PATIENCE, verbose=False)],
         )
+        self.booster_ = booster.free_dataset()
         return max(int(booster.best_iteration), MIN_ROUNDS)
 
     def _fit_rounds(self, rows: FitRows, label: FloatArray, weight: FloatArray, rounds: int) -> None:
@@ -94,7 +95,9 @@ class LightGBMLearner(Learner):
         return binned.set_label(label[part]).set_field("weight", weight[part].astype(np.float32))
 
     def _probability(self, X: Matrix) -> FloatArray:
-        return np.asarray(self.booster_.predict(X, num_threads=self.n_threads), dtype=np.float64)
+        return np.asarray(
+            self.booster_.predict(X, num_iteration=self.rounds_, num_threads=self.n_threads), dtype=np.float64
+        )
 
     def save(self, folder: Path) -> None:
         """Write the booster in LightGBM's text format."""

@@ -79,14 +79,14 @@ class NetworkLearner(Learner):
     def _default_rounds(self) -> int:
         return DEFAULT_EPOCHS
 
-    def _best_rounds(self, rows: FitRows, before: slice, after: slice, label: FloatArray, weight: FloatArray) -> int:
+    def _stop_early(self, rows: FitRows, before: slice, after: slice, label: FloatArray, weight: FloatArray) -> int:
         best, best_epoch = -math.inf, 0
         inputs = self._inputs(rows)[1]
         members = min(self.n_members, STOPPING_MEMBERS)
         for epoch, weights in enumerate(self._train(rows, before, label, weight, MAX_EPOCHS, members), start=1):
             area = area_under_curve(label[after], weights.probability_of_inputs(inputs[after]))
             if area > best:
-                best, best_epoch = area, epoch
+                best, best_epoch, self.weights_ = area, epoch, weights
             elif epoch - best_epoch >= PATIENCE:
                 break
         return best_epoch

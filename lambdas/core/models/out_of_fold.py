@@ -55,9 +55,11 @@ def inner_splits(data: TrainingData, horizon: int, n_folds: int) -> list[InnerSp
 
 
 def predict_folds(
-    name: LearnerName, factory: LearnerFactory, shared: SharedRows, splits: list[InnerSplit]
+    name: LearnerName, factory: LearnerFactory, shared: SharedRows, splits: list[InnerSplit], *, refit: bool = True
 ) -> Iterator[FloatArray]:
     """Yield the log odds of one learner on the test rows of each inner fold, in time order.
+
+    `refit` as in `Learner.fit_rows`.
 
     Raises
     ------
@@ -66,7 +68,7 @@ def predict_folds(
     """
     label = factory.hyperparameters.label(name)
     for number, split in enumerate(splits):
-        learner = fit_learner(factory.make(name, number), shared, split.train, label)
+        learner = fit_learner(factory.make(name, number), shared, split.train, label, refit=refit)
         part = logits(learner, shared.data.X[split.test])
         require_variation(name, part)
         yield part

@@ -143,7 +143,8 @@ class LearnerSearch:
         returns: FloatArray = np.empty(0)
         by_fold: list[float | None] = []
         try:
-            for step, part in enumerate(predict_folds(self.name, factory, self._shared, self._splits)):
+            folds = predict_folds(self.name, factory, self._shared, self._splits, refit=False)
+            for step, part in enumerate(folds):
                 scores = np.concatenate([scores, part])
                 returns = self._portfolio.excess_returns(data, self._rows[: len(scores)], scores)
                 by_fold.append(sharpe_ratio(returns))

@@ -69,9 +69,10 @@ def tune_hyperparameters(
     """Search each learner's hyper-parameters for the Sharpe ratio of the portfolio it would have recommended.
 
     One study of Optuna's TPE sampler (Bergstra et al. 2011) a learner; its first trial is the defaults. A trial is
-    scored by one simulation, net of costs, over the forward-only inner folds; one that after two or more of them is
-    below the median of earlier trials is given up. The best replaces the defaults if it leads them by more than the
-    best of so many configurations would by luck (`choose_beyond_luck`).
+    scored by one simulation, net of costs, over the forward-only inner folds, with the models that early stopping
+    found there, not fitted again on all rows; one that after two or more of them is below the median of earlier trials
+    is given up. The best replaces the defaults if it leads them by more than the best of so many configurations would
+    by luck (`choose_beyond_luck`).
     Learners take turns, so that a deadline costs all of them alike.
 
     Parameters

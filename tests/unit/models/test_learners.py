@@ -134,13 +134,13 @@ def test_early_stopping_sees_the_newest_dates_only_after_the_gap(make: Make, mon
     X, y, decisions = rows(0)
     X[:, 5] = decisions
     seen: dict[str, np.ndarray] = {}
-    original = make._best_rounds
+    original = make._stop_early
 
     def spy(self: Learner, rows: FitRows, before: slice, after: slice, y: np.ndarray, w: np.ndarray) -> int:
         seen.update(train=rows.X[before, 5], stop=rows.X[after, 5])
         return original(self, rows, before, after, y, w)
 
-    monkeypatch.setattr(make, "_best_rounds", spy)
+    monkeypatch.setattr(make, "_stop_early", spy)
     make(horizon=5, n_threads=1).fit(X, y, decisions=decisions)
     assert seen["train"].max() + 1 + 5 <= seen["stop"].min()
     assert seen["stop"].max() == decisions.max()
@@ -182,6 +182,29 @@ def test_prepared_rows_give_the_same_bits_whatever_was_fitted_on_them_before(mak
     again = make(seed=1, horizon=5, n_threads=1).fit_rows(prepared, y)
     assert again.rounds_ == fresh.rounds_
     np.testing.assert_array_equal(again.predict_proba(X), fresh.predict_proba(X))
+
+
+@ALL
+def test_without_a_refit_the_model_of_early_stopping_is_kept(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    X, y, decisions = rows(0, n_dates=200, n_symbols=20)
+    X_new, y_new, _ = rows(1)
+    prepared = FitRows.of(X, decisions, 5)
+    assert prepared.before is not None
+    assert prepared.after is not None
+    refitted = make(seed=1, horizon=5).fit_rows(prepared, y)
+    seen = []
+    monkeypatch.setattr(make, "_fit_rounds", lambda *_: seen.append("a second fit"))
+    stopped = clone(refitted).fit_rows(prepared, y, refit=False)
+    assert not seen
+    assert stopped.rounds_ == refitted.rounds_
+    newest = X[prepared.after]
+    assert not np.array_equal(stopped.predict_proba(newest), refitted.predict_proba(newest))
+
+    def area(learner: Learner) -> float:
+        return area_under_curve(y_new, learner.predict_proba(X_new)[:, 1])
+
+    assert area(stopped) == pytest.approx(area(refitted), abs=0.03)
+    assert area(stopped) > 0.7
 
 
 @ALL
