@@ -108,8 +108,12 @@ def local_deployment(endpoint: str, outputs: Mapping[str, str]) -> Deployment:
 def connect(environment: str, place: Place | None = None) -> Deployment:
     """Return the deployment of an environment; the local one is started, and deployed, if it is not there.
 
+    Its Region is that of the environment's settings, where `make deploy` put it, whatever the person's own default is.
+
     Raises
     ------
+    InvalidInputError
+        If there is no file of that environment, or its settings cannot be used.
     SetupError
         If the stack is not deployed, or AWS cannot be asked.
     """
@@ -117,13 +121,16 @@ def connect(environment: str, place: Place | None = None) -> Deployment:
         from cli.local_aws import application
 
         return application.up(place or Place.default())
-    stack = pipeline_stack_name(environment)
+    from cli.layers import resolve
+
+    stack, region = pipeline_stack_name(environment), resolve(environment).app.region
     try:
-        session = boto3.Session()
+        session = boto3.Session(region_name=region)
         described = session.client("cloudformation", config=_CONFIG).describe_stacks(StackName=stack)["Stacks"][0]
     except (BotoCoreError, ClientError) as error:
         raise SetupError(
-            f"stack {stack} could not be found: {error}. Check credentials and region, or run: make deploy"
+            f"stack {stack} could not be found in {region}: {error}. Check the credentials and their account, or run: "
+            f"make deploy ENV={environment}"
         ) from error
     outputs = {output["OutputKey"]: output["OutputValue"] for output in described.get("Outputs", [])}
     return Deployment(environment, outputs, session)

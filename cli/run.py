@@ -163,7 +163,7 @@ def finish(deployment: Deployment, execution_arn: str, *, json_file: Path | None
     if ending.status == "SUCCEEDED":
         console.print(f"\n[bold]{output.get('outcome', ending.status)}[/]  {output.get('message', '')}")
     else:
-        print_error(f"{run_id} ended {ending.status}: {ending.error}: {ending.message}")
+        print_error(": ".join(filter(None, (f"{run_id} ended {ending.status}", ending.error, ending.message))))
     files = records.fetch_report(deployment, run_id)
     records.print_report_place(files)
     if json_file:

@@ -18,6 +18,7 @@ from cli.local_aws import application, emulator
 from cli.local_aws.place import Place
 from cli.outputs import write_json
 from lambdas.adapters.dynamodb import from_item, to_item
+from lambdas.adapters.lock import RunLock
 from lambdas.adapters.recommendations import recommendation_id
 from lambdas.adapters.shadow import ShadowSeat
 from lambdas.contracts.backtesting import LiveSession
@@ -113,7 +114,8 @@ def redrive(
 ) -> None:
     """Run again what a failed run was asked for; the steps it had done are found again, not repeated.
 
-    It is a new execution: one that ended in the state *Run failed* can only be redriven into that state.
+    It is a new execution: one that ended in the state *Run failed* can only be redriven into that state. One that was
+    stopped or timed out still has the lock of its machine, which is freed first.
 
     Example: amts redrive comprehensive-20261122T145051Z-23c123
     """
@@ -123,8 +125,12 @@ def redrive(
         raise InvalidInputError(f"run {run_id} is {described['status']}; only one that failed is run again")
     asked = json.loads(described["input"]) | {"reason": f"redrive of {run_id}"[:200], "requested_by": asker(deployment)}
     request = TuningRequest.model_validate_json(json.dumps(asked))
-    if described["stateMachineArn"] == deployment[StackOutput.ASSESSMENT_MACHINE_ARN]:
+    daily = described["stateMachineArn"] == deployment[StackOutput.ASSESSMENT_MACHINE_ARN]
+    if daily:
         request = request.model_copy(update={"mode": "daily"})
+    workflow = "daily-assessment" if daily else "advanced-model-tuning"
+    if "outcome" not in (deployment.analytics.run(run_id) or {}):
+        RunLock(deployment.analytics_table).release(workflow, run_id, at=described["stopDate"])
     run.finish(deployment, run.start(deployment, request), json_file=None, fail_on_reject=False)
 
 

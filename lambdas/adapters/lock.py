@@ -55,6 +55,18 @@ class RunLock:
             f"The lock of {workflow} changed hands {ATTEMPTS} times meanwhile. The step is retried."
         )
 
+    def release(self, workflow: str, run_id: str, *, at: dt.datetime) -> bool:
+        """End the lock of a run that cannot do so itself, because its execution is over; say whether it had the lock.
+
+        Parameters
+        ----------
+        workflow, run_id : str
+        at : datetime
+            When the execution ended, with a time zone: for a run that starts then, the lock has expired.
+        """
+        key = {"PK": AnalyticsKey.LOCK, "SK": workflow}
+        return self._table.update(key, {"expires_at": utc(at)}, condition={"run_id": run_id})
+
     def holder(self, workflow: str) -> dict[str, Any] | None:
         """Return run_id, since and expires_at of the lock as it was taken last, or None."""
         return self._table.get({"PK": AnalyticsKey.LOCK, "SK": workflow})

@@ -11,6 +11,7 @@ from lambdas.contracts.storage import ArtefactsPrefix
 from lambdas.core.errors import ArtefactIntegrityError, InvalidRequestError
 
 MANIFEST = "manifest.json"
+RESTORE = "Restore it, the bucket keeps old versions, or go back to another version: `amts rollback`."
 
 
 class ModelStore:
@@ -53,9 +54,11 @@ class ModelStore:
             try:
                 self._objects.download(uri, file, sha256=sha256)
             except InvalidRequestError as error:
+                raise ArtefactIntegrityError(f"{uri} is missing, its manifest lists it. {RESTORE}") from error
+            except ArtefactIntegrityError as error:
+                # What can be computed again may be deleted, as the object store says; a model may not.
                 raise ArtefactIntegrityError(
-                    f"{uri} is missing, its manifest lists it. Restore it, the bucket keeps old versions, or "
-                    "go back to another version."
+                    f"{uri} was altered or cut: its manifest lists sha-256 {sha256}. {RESTORE}"
                 ) from error
         (folder / MANIFEST).write_bytes(self._objects.read(f"{self.uri(version)}/{MANIFEST}"))
         return folder

@@ -195,7 +195,7 @@ def test_no_learner_sees_an_outcome_that_its_test_rows_do_not_know(
     splits = inner_splits(data, horizon, 3)
     trained: list[np.ndarray] = []
 
-    def spy(learner: object, shared: SharedRows, rows: slice, label: object) -> object:
+    def spy(learner: object, shared: SharedRows, rows: slice, label: object, *, refit: bool) -> object:
         trained.append(shared.data.decisions[rows])
         return learner
 

@@ -102,7 +102,7 @@ def test_what_falls_behind_the_median_is_given_up(
     folds_of: dict[tuple[str, int], int] = {}
     runs: dict[str, int] = {}
 
-    def spy(name, factory, shared, splits):  # type: ignore[no-untyped-def]
+    def spy(name, factory, shared, splits, *, refit):  # type: ignore[no-untyped-def]
         number = runs[name] = runs.get(name, -1) + 1
         for k, split in enumerate(splits):
             folds_of[name, number] = k + 1
