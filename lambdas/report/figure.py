@@ -136,3 +136,16 @@ def interval(
         "thickness": 1.4,
         "width": 4,
     }
+
+
+def log_ticks(low: float, high: float) -> dict[str, Any]:
+    """Ticks of a logarithmic axis at round numbers, written in full: the library writes 0.9 and 9 alike.
+
+    Examples
+    --------
+    >>> log_ticks(0.85, 3.1)["ticktext"]
+    ['1', '1.5', '2', '3']
+    """
+    round_numbers = sorted({first * 10.0**power for power in range(-6, 7) for first in (1, 1.5, 2, 3, 5, 7)})
+    values = [value for value in round_numbers if low <= value <= high]
+    return {"tickmode": "array", "tickvals": values, "ticktext": [f"{value:,g}" for value in values]}

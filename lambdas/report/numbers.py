@@ -73,6 +73,17 @@ def correlation(value: float) -> str:
     return _signed(f"{value:.3f}" if round(value, 3) else "0.000")
 
 
+def p_value(value: float) -> str:
+    """Write a p-value: one that was drawn is never 0.
+
+    Examples
+    --------
+    >>> p_value(0.0421), p_value(0.0002)
+    ('0.042', '< 0.001')
+    """
+    return f"{value:.3f}" if value >= 0.0005 else "< 0.001"
+
+
 def count(value: float) -> str:
     """Write how many.
 

@@ -63,7 +63,7 @@ METRICS: dict[str, Metric] = {
 GATES: dict[GateName, tuple[str, str]] = {
     "data_quality": ("Data quality", "Is the data complete and fresh enough to judge anything?"),
     "backtesting": ("Backtesting", "Are the recommendations right more often than chance, out of sample?"),
-    "market": ("Market", "Does the portfolio beat the S\u00a0&\u00a0P\u00a0500, and not by one lucky quarter?"),
+    "market": ("Market", "Does the portfolio beat the S&P\u00a0500, and not by one lucky quarter?"),
     "risk": ("Risk", "Is the return worth its risk, and more than the best of many trials?"),
     "deployment": ("Deployment", "Did every gate pass, and is it no worse than the champion?"),
     "live": ("Live", "Do recommendations that were really issued still hold up?"),

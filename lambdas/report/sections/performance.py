@@ -20,6 +20,7 @@ from lambdas.report.figure import (
     days,
     layout,
     line,
+    log_ticks,
     shaded,
 )
 from lambdas.report.numbers import Write, known, percent, points
@@ -83,7 +84,7 @@ def equity_figure(evaluation: Evaluation, report: RunReport) -> Figure:
         data.append(falls)
     curves = [series.equity, *series.benchmarks.values()]
     low, high = min(map(min, curves)), max(map(max, curves))
-    kind = {"type": "log", "dtick": "D1" if high / low < 30 else "D2"} if high / low > LOG_RANGE else {}
+    kind = {"type": "log", **log_ticks(low, high)} if high / low > LOG_RANGE else {}
     marked = shaded(holdout.first_session, holdout.last_session, "holdout", 0.305) if holdout else {}
     return Figure(
         "equity",

@@ -64,7 +64,7 @@ def evidence_facts(evidence: Evidence, trials: TrialEvidence | None) -> list[tup
             numbers.sessions,
         ),
         fact("Probability of backtest overfitting", evidence.pbo, percent),
-        fact("Best trial against the market, p-value (SPA)", evidence.spa_p_value, numbers.correlation),
+        fact("Best trial against the market, p-value (SPA)", evidence.spa_p_value, numbers.p_value),
         fact("Correlation between trials of a search", evidence.trial_correlation, numbers.ratio),
     ]
     if trials is not None:
