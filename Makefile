@@ -39,11 +39,12 @@ fuzz: setup  ## Readers and contracts under a coverage-guided fuzzer, with hosti
 controls: setup  ## Try the gates on markets whose truth is known: half an hour, tables in docs/evidence.md.
 	$(BIN)/python -m benchmarks.controls
 
-bench: setup  ## Speed beside peers, results compared first, and the whole weekly cycle: docs/benchmarks.md.
-	$(BIN)/python -m benchmarks.speed
+bench: setup  ## Speed beside peers, results compared first, one fold, the weekly cycle: docs/benchmarks.md, models.md.
+	BASE_IMAGE=$(BASE_IMAGE) $(BIN)/python -m benchmarks.speed
+	$(BIN)/python -m benchmarks.models --only-speed --speed fold scikit handler-import
 
-bench-models: setup  ## All models on one walk-forward of ../shared/data, ablation, importance, speed: docs/models.md.
-	$(BIN)/python -m benchmarks.models --minutes 55 --speed fold scikit handler-import
+bench-models: setup  ## All models on one walk-forward of ../shared/data, ablation, importance: docs/models.md.
+	$(BIN)/python -m benchmarks.models --minutes 55
 
 docs: setup  ## Write the generated parts of README.md and docs/ anew.
 	PATH="$(CURDIR)/.local/tools/bin:$$PATH" $(BIN)/python -m cdk_app.definitions

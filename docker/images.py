@@ -39,7 +39,12 @@ def main() -> int:
     build.add_argument("--torch-index", default="", help="Index of torch's CPU build; by default PyTorch's own.")
     build.add_argument("--package-index", default="", help="A mirror of the Python package index.")
     build.add_argument("--network", default="", help="Network of the build steps, as `docker build` has it.")
+    measured = commands.add_parser("measure", help="Print sizes and import times of images that are built, as JSON.")
+    measured.add_argument("--base-image", required=True)
+    measured.set_defaults(measure=True)
     given = parser.parse_args()
+    if "measure" in given:
+        return print_measured(given.base_image)
     if not engine_answers():
         print("images: no container engine answers (docker info), nothing was built")
         return 0
@@ -106,13 +111,36 @@ def print_sizes(base_image: str) -> int:
 
 
 def print_imports() -> None:
-    """Print how long each handler takes to import in its image: CPU seconds, the least of three cold processes."""
+    """Print how long each handler takes to import in its image, beside its limit."""
     for package, (target, limit) in IMPORTS.items():
-        program = f"import time; import lambdas.{package}.handler; print(time.process_time())"
-        run = ("run", "--rm", "--env", "AWS_DEFAULT_REGION=us-east-1", "--entrypoint", "python", f"amts-{target}")
-        seconds = min(float(_docker(*run, "-c", program).stdout) for _ in range(3))
+        seconds = import_seconds(package, target)
         verdict = "" if seconds <= limit else "  TOO SLOW"
         print(f"amts-{target}: {package} imports in {seconds:.2f} s, limit {limit}{verdict}")
+
+
+def print_measured(base_image: str) -> int:
+    """Print the same numbers as one JSON document, or null where there is no engine or no image."""
+    there = engine_answers() and all(is_built(target) for target in LIMITS)
+    found = there and {
+        "base": size_of(base_image),
+        "sizes": {
+            target: {"size": size_of(f"amts-{target}"), "limit": limit, "all_in_all": target == "ml"}
+            for target, limit in LIMITS.items()
+        },
+        "imports": {
+            package: {"target": target, "cpu": import_seconds(package, target), "limit": limit}
+            for package, (target, limit) in IMPORTS.items()
+        },
+    }
+    print(json.dumps(found or None))
+    return 0
+
+
+def import_seconds(package: str, target: str) -> float:
+    """CPU seconds to import a handler in its image: the least of three cold processes."""
+    program = f"import time; import lambdas.{package}.handler; print(time.process_time())"
+    run = ("run", "--rm", "--env", "AWS_DEFAULT_REGION=us-east-1", "--entrypoint", "python", f"amts-{target}")
+    return min(float(_docker(*run, "-c", program).stdout) for _ in range(3))
 
 
 def size_of(image: str) -> int:

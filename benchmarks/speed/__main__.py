@@ -18,6 +18,7 @@ from benchmarks.controls.tables import markdown_table, replace_between_markers
 from benchmarks.speed import (
     bar_by_bar,
     feature_build,
+    images,
     import_time,
     overfitting,
     tranches,
@@ -50,6 +51,7 @@ def main() -> None:
         "overfitting": overfitting.measure,
         "feature_build": feature_build.measure,
         "weekly_cycle": weekly_cycle.measure,
+        "images": images.measure,
     }
     asked = [name for name in sys.argv[1:] if name != "--render"]
     if unknown := set(asked) - set(parts):
@@ -166,6 +168,7 @@ def sections(results: dict[str, Any]) -> dict[str, str]:
         )
         + f"\n\nPeak memory of the process: {stage['peak_memory_bytes'] / GIGABYTE:.2f} GB.",
         "weekly-cycle": weekly_cycle.section(results["weekly_cycle"]),
+        "images": images.section(results["images"]),
     }
 
 
