@@ -10,6 +10,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+
 from lambdas.core.errors import ArtefactIntegrityError, InvalidRequestError
 from lambdas.core.models.combination import Combination
 from lambdas.core.models.ensemble import EnsembleModel
@@ -25,6 +27,7 @@ from lambdas.core.models.manifest import (
     verify_artefact,
     version_of,
 )
+from lambdas.core.models.stored import check_learner_file
 from lambdas.core.settings import Target
 from lambdas.core.values import Value
 
@@ -101,11 +104,12 @@ def load_model(folder: Path, *, n_threads: int = 1) -> EnsembleModel:
     Raises
     ------
     ArtefactIntegrityError
-        As `verify_artefact`, or if a library cannot read its file.
+        As `verify_artefact`, or if a learner's file is not what its library writes (`check_learner_file`).
     """
     manifest = verify_artefact(folder)
     try:
         content = _EnsembleFile.model_validate_json((folder / ENSEMBLE_NAME).read_bytes())
+        _check_learners(content, folder)
         learners = {
             name: LEARNERS[name].restore(folder, state.model_dump(), n_threads)
             for name, state in content.learners.items()
@@ -117,6 +121,22 @@ def load_model(folder: Path, *, n_threads: int = 1) -> EnsembleModel:
         ) from error
     kept: dict[str, Any] = {name: getattr(content, name) for name in _EnsembleFile.model_fields if name != "learners"}
     return EnsembleModel(learners=learners, **kept)
+
+
+def _check_learners(content: _EnsembleFile, folder: Path) -> None:
+    """Refuse learners that do not belong to the ensemble, and files that a library could not read safely."""
+    combination, n_features = content.combination, len(content.feature_names)
+    numbers = (combination.weights, combination.location, combination.scale)
+    if any(len(values) != len(combination.learners) or not np.isfinite(values).all() for values in numbers):
+        raise ValueError(f"{ENSEMBLE_NAME} has not one weight, location and scale for each learner")
+    if set(combination.used) != set(content.learners) or not content.learners:
+        raise ValueError(f"{ENSEMBLE_NAME} combines {combination.used} and holds {tuple(content.learners)}")
+    if min(combination.scale) <= 0:
+        raise ValueError(f"{ENSEMBLE_NAME} has a scale that is not positive")
+    for name, state in content.learners.items():
+        if state.n_features != n_features:
+            raise ValueError(f"{name} was fitted on {state.n_features} features, the ensemble on {n_features}")
+        check_learner_file(folder / LEARNERS[name].file_name, name, state.columns, n_features)
 
 
 def _write(model: EnsembleModel, folder: Path, lineage: Lineage) -> Manifest:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -233,6 +234,54 @@ def test_right_hashes_around_an_unreadable_file(saved: Path, tmp_path: Path) -> 
         (folder / "manifest.json").write_text(json.dumps(content))
         with pytest.raises(ArtefactIntegrityError, match="cannot be read here"):
             load_model(folder)
+
+
+def signed(folder: Path) -> None:
+    """Write the manifest anew, so that every hash is right."""
+    content = json.loads((folder / "manifest.json").read_text())
+    content["files"] = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in content["files"]}
+    content["version"] = version_of(Manifest.model_validate(content))
+    (folder / "manifest.json").write_text(json.dumps(content))
+
+
+def test_no_library_is_asked_to_read_a_file_that_would_end_it(
+    saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """LightGBM 4 aborts the process at this count."""
+    folder = tmp_path / "model"
+    shutil.copytree(saved, folder)
+    text = (folder / "lightgbm.txt").read_text()
+    (folder / "lightgbm.txt").write_text(text.replace("num_leaves=", "num_leaves=9999", 1))
+    signed(folder)
+    monkeypatch.setattr(Learner, "restore", lambda *_: pytest.fail("the library was asked"))
+
+    with pytest.raises(ArtefactIntegrityError, match=r"lightgbm\.txt is not what lightgbm writes: tree 0"):
+        load_model(folder)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda content: content["combination"].update(weights=[1.0]), "one weight, location and scale"),
+        (lambda content: content["combination"].update(scale=[1.0, 0.0, 1.0]), "not positive"),
+        (lambda content: content["combination"].update(scale=[1.0, 1e999, 1.0]), "cannot be read|one weight"),
+        (lambda content: content["learners"].pop("network"), "combines .* and holds"),
+        (lambda content: content["learners"]["network"].update(n_features=3), "fitted on 3 features"),
+        (lambda content: content["learners"]["network"].update(columns=[0, 10_000]), "not among the"),
+    ],
+)
+def test_an_ensemble_that_does_not_fit_together_is_refused(
+    change: Callable[[dict[str, Any]], object], message: str, saved: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(saved, folder)
+    content = json.loads((folder / "ensemble.json").read_text())
+    change(content)
+    (folder / "ensemble.json").write_text(json.dumps(content))
+    signed(folder)
+
+    with pytest.raises(ArtefactIntegrityError, match=message):
+        load_model(folder)
 
 
 def test_predicting_imports_no_torch_and_no_optuna(saved: Path, market: MarketView, tmp_path: Path) -> None:
