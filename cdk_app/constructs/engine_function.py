@@ -87,6 +87,10 @@ class EngineFunction(Construct):
             ephemeral_storage_size=cdk.Size.mebibytes(size.storage_mb),
             environment=_environment(name, environment, settings),
             log_group=logs,
+            # What Lambda and its runtime client write is JSON, too. The level is a floor: above INFO Lambda would drop
+            # metrics, which are lines without a level. `log_level` is for our own lines.
+            logging_format=lambda_.LoggingFormat.JSON,
+            application_log_level_v2=_floor(settings),
             tracing=lambda_.Tracing.ACTIVE,
             vpc=placement.vpc if placement else None,
             vpc_subnets=placement.subnets if placement else None,
@@ -106,6 +110,11 @@ class EngineFunction(Construct):
         self.role.add_to_policy(
             iam.PolicyStatement(actions=list(actions), resources=list(resources), conditions=conditions)
         )
+
+
+def _floor(settings: AppSettings) -> lambda_.ApplicationLogLevel:
+    debug = settings.log_level == "DEBUG"
+    return lambda_.ApplicationLogLevel.DEBUG if debug else lambda_.ApplicationLogLevel.INFO
 
 
 def _image(name: FunctionName, target: ImageTarget, settings: AppSettings) -> lambda_.DockerImageCode:

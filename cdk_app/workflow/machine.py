@@ -46,7 +46,8 @@ class Workflow(Construct):
             logs=sfn.LogOptions(
                 destination=log_group(self, "Logs", name=f"/aws/vendedlogs/states/{physical_name}", settings=settings),
                 level=sfn.LogLevel.ALL,
-                include_execution_data=True,
+                # What a person handed in, and results, stay in the execution's history, which has readers of its own.
+                include_execution_data=False,
             ),
         )
         acknowledge(self.machine, "IAM5[Resource::*]", "Log delivery and X-Ray: actions without resource-level ARNs.")

@@ -6,11 +6,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import resource
 import sys
 
 from aws_lambda_powertools import Logger, Metrics, Tracer
+from aws_lambda_powertools.logging.filters import SuppressFilter
 from aws_lambda_powertools.metrics import MetricUnit, single_metric
 
 from lambdas.contracts.metrics import NAMESPACE, Metric
@@ -18,10 +20,29 @@ from lambdas.contracts.metrics import NAMESPACE, Metric
 SERVICE = os.environ.get("POWERTOOLS_SERVICE_NAME", "amts")
 ENVIRONMENT = os.environ.get("AMTS_ENVIRONMENT", "local")
 
-logger = Logger(service=SERVICE)
+logger = Logger(service=SERVICE, use_rfc3339=True)  # the only time stamp that Lambda's own filter by level reads
+# Lambda itself lets everything from INFO through, because metrics are lines of no level, too: see engine_function.py.
+logger.setLevel(os.environ.get("POWERTOOLS_LOG_LEVEL", "INFO"))
 metrics = Metrics(namespace=NAMESPACE, service=SERVICE)
 metrics.set_default_dimensions(environment=ENVIRONMENT)
 tracer = Tracer(service=SERVICE, patch_modules=["botocore"])
+
+
+def libraries_speak_json() -> None:
+    """Give what libraries log, and Python's warnings, the form of our own lines, with run id and step.
+
+    For a process that is a function. At a laptop they stay what its person is used to.
+    """
+    logging.captureWarnings(True)
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setLevel(logging.WARNING)
+    handler.setFormatter(logger.registered_formatter)
+    handler.addFilter(SuppressFilter(SERVICE))  # ours are written already
+    logging.getLogger().handlers = [handler]
+
+
+if "AWS_LAMBDA_RUNTIME_API" in os.environ:
+    libraries_speak_json()
 
 
 def measure(metric: Metric, value: float | None, unit: MetricUnit = MetricUnit.NoUnit) -> None:

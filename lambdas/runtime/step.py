@@ -110,7 +110,10 @@ def engine_handler(*steps: Step[Any, Any], without_action: Callable[[Event], Eve
 def _observed(chosen: Step[Any, Any], event: Event, context: Any) -> dict[str, Any]:
     """Run a step with its log lines, its duration and its errors."""
     stores = stores_of_invocation(context)
-    logger.append_keys(correlation_id=event.get("run_id", stores.request_id), action=chosen.action)
+    # The request id leads to what Lambda itself writes of the same invocation.
+    logger.append_keys(
+        correlation_id=event.get("run_id", stores.request_id), action=chosen.action, request_id=stores.request_id
+    )
     begun = time.monotonic()
     try:
         logger.info("step begins")
@@ -130,4 +133,4 @@ def _observed(chosen: Step[Any, Any], event: Event, context: Any) -> dict[str, A
             measure_step(Metric.STEP_MEMORY, peak_memory_mb() / float(limit) * 100, MetricUnit.Percent, chosen.action)
         measure_step(Metric.STEP_DURATION, (time.monotonic() - begun) * 1000, MetricUnit.Milliseconds, chosen.action)
         flush_metrics()
-        logger.remove_keys(["correlation_id", "action"])
+        logger.remove_keys(["correlation_id", "action", "request_id"])

@@ -76,7 +76,13 @@ def _finding(finding: ErrorDetails) -> str:
         case "extra_forbidden":
             return "is not a field"
     message = finding["msg"].removeprefix("Input ")
-    given = repr(finding["input"])
+    match finding["input"]:
+        case dict():  # what is in it nobody asked for, and a message goes to logs
+            given = "an object"
+        case list() | tuple():
+            given = "a list"
+        case value:
+            given = repr(value)
     if len(given) > MAX_SHOWN:
         given = given[:MAX_SHOWN] + "…"
     return f"{message[:1].lower()}{message[1:]}, not {given}"

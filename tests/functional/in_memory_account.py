@@ -72,11 +72,11 @@ class Account:
 
 
 @contextmanager
-def deployed(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
+def deployed(monkeypatch: pytest.MonkeyPatch, secret: str = "testing") -> Iterator[Account]:  # noqa: S107
     """An account in memory, with the environment variables that the CDK app sets."""
     for name, value in {
         "AWS_ACCESS_KEY_ID": "testing",
-        "AWS_SECRET_ACCESS_KEY": "testing",
+        "AWS_SECRET_ACCESS_KEY": secret,
         "AWS_DEFAULT_REGION": REGION,
         "POWERTOOLS_METRICS_DISABLED": "true",
     }.items():
