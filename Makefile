@@ -5,7 +5,7 @@ ENV ?= dev
 BASE_IMAGE ?= python:3.11-slim-bookworm
 BIN := .venv/bin
 
-.PHONY: help setup demo test lint controls faults fuzz bench bench-models docs lock synth images sbom image-test deploy clean
+.PHONY: help setup demo test lint controls faults fuzz bench bench-models docs lock synth bootstrap diff deploy images sbom image-test clean
 
 help:  ## What can be made.
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -56,8 +56,14 @@ lock: setup  ## Resolve the locks of requirements/ again.
 synth: setup  ## CloudFormation templates of ENV=dev|staging|prod in cdk.out.
 	AMTS_ENV=$(ENV) PATH="$(CURDIR)/.local/tools/bin:$$PATH" node_modules/.bin/cdk synth --quiet
 
+bootstrap: setup  ## Once an account and Region, before the first deployment of ENV: what the CDK itself needs there.
+	AMTS_ENV=$(ENV) PATH="$(CURDIR)/.local/tools/bin:$$PATH" node_modules/.bin/cdk bootstrap $(CDK_ARGS)
+
+diff: setup  ## What deploying ENV=dev|staging|prod would change.
+	AMTS_ENV=$(ENV) PATH="$(CURDIR)/.local/tools/bin:$$PATH" node_modules/.bin/cdk diff $(CDK_ARGS)
+
 deploy: setup  ## Deploy ENV=dev|staging|prod into the AWS account of the current credentials.
-	AMTS_ENV=$(ENV) PATH="$(CURDIR)/.local/tools/bin:$$PATH" node_modules/.bin/cdk deploy --all
+	AMTS_ENV=$(ENV) PATH="$(CURDIR)/.local/tools/bin:$$PATH" node_modules/.bin/cdk deploy --all $(CDK_ARGS)
 
 images: setup  ## Build the three image targets and say how large they are, where there is a container engine.
 	$(BIN)/python docker/images.py build --base-image $(BASE_IMAGE) $(IMAGE_ARGS)

@@ -13,7 +13,9 @@ from typing import Any
 
 import pytest
 from assemblies import Assembly
+from flows import DAILY, TUNING
 from project import MACHINES, ROOT
+from step_answers import Engines
 
 TOOLS = ROOT / ".local" / "tools" / "bin"
 if TOOLS.is_dir():  # before anything imports aws_cdk: jsii starts the first `node` it finds
@@ -123,3 +125,21 @@ def assembly(request: pytest.FixtureRequest) -> Assembly:
 def machine(request: pytest.FixtureRequest, assembly: Assembly) -> dict[str, Any]:
     """Each definition of each environment in turn."""
     return assembly.machine(MACHINES[request.param])
+
+
+@pytest.fixture
+def engines() -> Engines:
+    """Made-up results of every step."""
+    return Engines()
+
+
+@pytest.fixture
+def tuning(assembly: Assembly) -> dict[str, Any]:
+    """The definition of the weekly machine."""
+    return assembly.machine(TUNING)
+
+
+@pytest.fixture
+def daily(assembly: Assembly) -> dict[str, Any]:
+    """The definition of the daily machine."""
+    return assembly.machine(DAILY)

@@ -1,4 +1,4 @@
-"""Where a run goes: the definitions, interpreted on made-up results of the steps."""
+"""Where a tuning run goes."""
 
 from __future__ import annotations
 
@@ -6,15 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from asl_interpreter import EXECUTION_NAME, Execution, StateError, walk
+from asl_interpreter import EXECUTION_NAME, Execution, StateError
 from assemblies import Assembly
+from flows import DAILY, LAST, SHADOW, TUNING, run, with_a_shadow
 from step_answers import CANDIDATE, CHAMPION, Engines
 
-from lambdas.contracts.tuning_run import OutcomeResult, TuningRequest
-
-TUNING = "advanced-model-tuning"
-DAILY = "daily-assessment"
-LAST = "Retire old models"
+from lambdas.contracts.tuning_run import OutcomeResult
 
 NUMBERS = [
     # action, field, just enough, just not enough, the gate that reads it, kind of the check
@@ -32,28 +29,9 @@ BAD_VALUES: list[Any] = [None, "0.99", "NaN", True, [0.99], {"value": 0.99}]
 MISSING = object()
 
 
-def run(definition: dict[str, Any], engines: Engines, request: Any = None) -> Execution:
-    return Execution(definition, engines, {} if request is None else request).run()
-
-
 def last_gate(done: Execution) -> str:
     """Name of the gate that a run came through last."""
     return [state for state in done.path if " gate: " in state][-1]
-
-
-@pytest.fixture
-def engines() -> Engines:
-    return Engines()
-
-
-@pytest.fixture
-def tuning(assembly: Assembly) -> dict[str, Any]:
-    return assembly.machine(TUNING)
-
-
-@pytest.fixture
-def daily(assembly: Assembly) -> dict[str, Any]:
-    return assembly.machine(DAILY)
 
 
 def test_a_good_candidate_is_promoted(tuning: dict[str, Any], engines: Engines) -> None:
@@ -242,14 +220,6 @@ def test_a_run_that_begins_while_another_is_under_way_ends_at_once(
     assert [action for action, _ in engines.events] == ["plan"]
 
 
-def test_a_plan_that_leads_nowhere_fails_the_run(tuning: dict[str, Any], engines: Engines) -> None:
-    engines.answers["advanced-model-tuning-service.plan"]["kind"] = "assess"
-    done = run(tuning, engines)
-    assert done.failed is not None
-    assert "assess" in done.failed["Cause"]
-    assert engines.event("fail").error == "InvalidRequestError"
-
-
 def test_losing_a_race_keeps_the_other_champion(tuning: dict[str, Any], engines: Engines) -> None:
     engines.raises["Promote candidate"] = StateError("ChampionChangedError")
     done = run(tuning, engines)
@@ -259,161 +229,12 @@ def test_losing_a_race_keeps_the_other_champion(tuning: dict[str, Any], engines:
     assert engines.event("reject").version == CANDIDATE
 
 
-@pytest.mark.parametrize("name", [TUNING, DAILY])
-def test_every_error_is_recorded_and_fails_the_run(local: Assembly, name: str) -> None:
-    definition = local.machine(name)
-    tasks = {sentence for sentence, state, _ in walk(definition) if state["Type"] == "Task"}
-    tasks -= {"Record failure", "Score newest session with the shadow"}
-    # A Map catches for the step in it, and is what failed.
-    catches = {sentence: sentence for sentence in tasks} | {
-        sentence: name
-        for sentence, _, around in walk(definition)
-        for name, state in definition["States"].items()
-        if around is not None and state is around
-    }
-    assert len(tasks) >= 8
-    for sentence in sorted(tasks):
-        engines = prepared_to_reach(sentence, name)
-        engines.raises[sentence] = StateError("InvalidDatasetError", "prices.parquet: no column close")
-        done = run(definition, engines)
-        assert done.failed == {"Error": "InvalidDatasetError", "Cause": "prices.parquet: no column close"}, sentence
-        assert sentence in done.path
-        assert done.path[-2:] == ["Record failure", "Run failed"]
-        assert (engines.event("fail").error, engines.event("fail").workflow) == ("InvalidDatasetError", name)
-        assert engines.event("fail").failed_step == catches[sentence]
-
-
-def prepared_to_reach(sentence: str, machine: str) -> Engines:
-    """Return engines whose answers lead a run to the state of that name."""
-    engines = Engines()
-    plan = engines.answers["advanced-model-tuning-service.plan"]
-    plan["kind"] = "assess" if machine == DAILY else "tune"
-    match sentence:
-        case "Keep champion":
-            engines.answers["evaluate"]["hit_rate"] = 0.5
-        case "Roll back to an earlier champion":
-            plan |= {"kind": "rollback", "rollback_to": CHAMPION}
-        case "Publish nothing today":
-            engines.answers["build"]["symbol_coverage"] = 0.1
-        case "Judge the shadow on its live record" | "Promote shadow":
-            with_a_shadow(engines)
-        case "Announce failing live gate" | "Start tuning":
-            engines.answers["settle"]["gate"]["verdict"] = "FAIL"
-        case _:
-            pass
-    return engines
-
-
-@pytest.mark.parametrize("name", [TUNING, DAILY])
-def test_a_failure_that_cannot_be_recorded_still_fails_the_run_with_its_own_error(local: Assembly, name: str) -> None:
-    definition = local.machine(name)
-    engines = Engines()
-    engines.raises |= {definition["StartAt"]: StateError("TypeError"), "Record failure": StateError("StoreAccessError")}
-    assert run(definition, engines).failed == {"Error": "TypeError", "Cause": "because"}
-
-
-def test_a_failure_without_a_cause_is_recorded_too(local: Assembly, engines: Engines) -> None:
-    definition = local.machine(TUNING)
-    engines.raises["Train candidate"] = StateError("States.Timeout", None)
-    done = run(definition, engines)
-    assert done.failed is not None
-    assert done.failed["Error"] == "States.Timeout"
-    assert engines.event("fail").cause
-
-
-def test_a_long_traceback_is_cut(local: Assembly, engines: Engines) -> None:
-    definition = local.machine(TUNING)
-    engines.raises["Train candidate"] = StateError("KeyError", "x" * 200_000)
-    run(definition, engines)
-    assert len(engines.event("fail").cause) == 4000
-
-
-def test_the_daily_assessment_publishes(daily: dict[str, Any], engines: Engines) -> None:
-    engines.answers["advanced-model-tuning-service.plan"]["kind"] = "assess"
-    done = run(daily, engines)
-    assert OutcomeResult.model_validate(done.output).outcome == "ASSESSED"
-    assert engines.event("recommend").version == CHAMPION
-    assert engines.event("settle").predictions_uri == engines.answers["recommend"]["predictions_uri"]
-    assert engines.started == []
-    assert not engines.all("alarm")
-
-
-def test_a_failing_live_gate_announces_itself_and_starts_tuning(daily: dict[str, Any], engines: Engines) -> None:
-    engines.answers["advanced-model-tuning-service.plan"]["kind"] = "assess"
-    engines.answers["settle"]["gate"] |= {"verdict": "FAIL", "reason": "x" * 1000}
-    done = run(daily, engines)
-    assert OutcomeResult.model_validate(done.output).outcome == "ASSESSED"
-    (started,) = engines.started
-    assert (engines.event("alarm").version, engines.event("alarm").gate.verdict) == (CHAMPION, "FAIL")
-    request = TuningRequest.model_validate(started["Input"])
-    assert (request.data, request.reason[:25]) == ("yahoo", "The live gate failed: xxx")
-    assert started["Name"] == f"live-gate-{EXECUTION_NAME}"
-
-
-def test_a_live_gate_that_was_announced_this_week_starts_nothing(daily: dict[str, Any], engines: Engines) -> None:
-    engines.answers["advanced-model-tuning-service.plan"]["kind"] = "assess"
-    engines.answers["settle"]["gate"]["verdict"] = "FAIL"
-    engines.answers["alarm"]["start_tuning"] = False
-    assert run(daily, engines).path[-1] == "Assessment done"
-    assert engines.started == []
-
-
-def test_on_a_holiday_nothing_is_collected(daily: dict[str, Any], engines: Engines) -> None:
-    engines.answers["advanced-model-tuning-service.plan"]["kind"] = "assess"
-    engines.answers["calendar"] = {"open": False, "message": "The exchange is closed on 2026-11-26."}
-    done = run(daily, engines)
-    assert done.output["message"] == "The exchange is closed on 2026-11-26."
-    assert OutcomeResult.model_validate(done.output).outcome == "NOTHING"
-    assert [action for action, _ in engines.events] == ["plan", "calendar"]
-
-
-SHADOW = "v20261115-aaaaaaaaaaaa"
-
-
-@pytest.mark.parametrize("champion", [CHAMPION, None])
-def test_the_shadow_is_scored_beside_the_champion_or_without_one(
-    daily: dict[str, Any], engines: Engines, champion: str | None
-) -> None:
-    plan = engines.answers["advanced-model-tuning-service.plan"]
-    plan |= {"kind": "assess", "champion": champion, "shadow": SHADOW}
-    assert run(daily, engines).path[-1] == "Assessment done"
-    assert [event.version for event in engines.all("recommend")] == [*([champion] if champion else []), SHADOW]
-    settled, uri = engines.event("settle"), engines.answers["recommend"]["predictions_uri"]
-    assert (settled.version, settled.predictions_uri) == (champion, uri if champion else None)
-    assert (settled.shadow, settled.shadow_predictions_uri) == (SHADOW, uri)
-
-
-def test_a_shadow_that_cannot_be_scored_does_not_keep_the_champion_back(
-    daily: dict[str, Any], engines: Engines
-) -> None:
-    engines.answers["advanced-model-tuning-service.plan"] |= {"kind": "assess", "shadow": SHADOW}
-    engines.raises["Score newest session with the shadow"] = StateError("ArtefactIntegrityError", "altered")
-    done = run(daily, engines)
-    assert (done.failed, done.path[-1]) == (None, "Assessment done")
-    settled = engines.event("settle")
-    assert (settled.version, settled.shadow, settled.shadow_predictions_uri) == (CHAMPION, SHADOW, None)
-    assert settled.predictions_uri == engines.answers["recommend"]["predictions_uri"]
-
-
-def test_without_a_shadow_only_the_champion_is_scored(daily: dict[str, Any], engines: Engines) -> None:
-    engines.answers["advanced-model-tuning-service.plan"] |= {"kind": "assess", "shadow": None}
-    run(daily, engines)
-    assert (engines.event("settle").shadow, engines.event("settle").shadow_predictions_uri) == (None, None)
-
-
 def test_a_rejected_candidate_is_named_with_what_it_was_judged_on(tuning: dict[str, Any], engines: Engines) -> None:
     engines.answers["validate"]["active_return_lower"] = -0.1
     run(tuning, engines)
     rejected = engines.event("reject")
     assert rejected.holdout_predictions_uri == engines.answers["fit_candidate"]["predictions_uri"]
     assert [uri[-9:] for uri in rejected.predictions_uris] == ["0.parquet", "1.parquet", "2.parquet"]
-
-
-def with_a_shadow(engines: Engines) -> Engines:
-    """A run whose candidate stays behind, while a shadow is there."""
-    engines.answers["advanced-model-tuning-service.plan"]["shadow"] = SHADOW
-    engines.answers["validate"]["active_return_lower"] = -0.1
-    return engines
 
 
 def test_a_shadow_that_passes_on_its_live_record_is_promoted(tuning: dict[str, Any], engines: Engines) -> None:
@@ -450,25 +271,3 @@ def test_no_threshold_is_weaker_for_a_shadow(tuning: dict[str, Any], name: str, 
         engines = with_a_shadow(Engines())
         engines.answers["judge_shadow"][name] = value
         assert run(tuning, engines).path[-2:] == ["Keep champion", LAST], value
-
-
-def test_too_few_live_outcomes_start_nothing(daily: dict[str, Any], engines: Engines) -> None:
-    engines.answers["advanced-model-tuning-service.plan"]["kind"] = "assess"
-    engines.answers["settle"]["gate"]["verdict"] = "INSUFFICIENT_EVIDENCE"
-    assert run(daily, engines).path[-1] == "Assessment done"
-    assert engines.started == []
-
-
-def test_without_a_champion_nothing_is_recommended(daily: dict[str, Any], engines: Engines) -> None:
-    engines.answers["advanced-model-tuning-service.plan"] |= {"kind": "nothing", "champion": None}
-    done = run(daily, engines)
-    assert OutcomeResult.model_validate(done.output).outcome == "NOTHING"
-    assert not engines.all("recommend")
-
-
-def test_stale_data_publishes_nothing(daily: dict[str, Any], engines: Engines) -> None:
-    engines.answers["advanced-model-tuning-service.plan"]["kind"] = "assess"
-    engines.answers["build"]["staleness_sessions"] = 9
-    done = run(daily, engines)
-    assert done.path[-1] == "Publish nothing today"
-    assert engines.event("reject").stopped_by.gate == "data_quality"

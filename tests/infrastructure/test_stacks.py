@@ -109,6 +109,17 @@ def test_logs_are_kept_for_a_time_and_named_in_advance(assembly: Assembly) -> No
         assert function["LoggingConfig"]["LogGroup"]["Ref"] in groups
 
 
+@pytest.mark.parametrize(("level", "floor"), [("DEBUG", "DEBUG"), ("INFO", "INFO"), ("ERROR", "INFO")])
+def test_logs_are_json_and_no_level_silences_the_metrics(
+    synthesize: Callable[..., Assembly], level: str, floor: str
+) -> None:
+    """A metric is a line without a level, which Lambda takes for one of INFO."""
+    for function in functions(synthesize("local", log_level=level)).values():
+        assert function["LoggingConfig"]["LogFormat"] == "JSON"
+        assert function["LoggingConfig"]["ApplicationLogLevel"] == floor
+        assert function["Environment"]["Variables"]["POWERTOOLS_LOG_LEVEL"] == level
+
+
 def test_buckets_are_private_versioned_encrypted_and_logged(assembly: Assembly) -> None:
     buckets = assembly.resources("AWS::S3::Bucket", "Data")
     assert len(buckets) == 4

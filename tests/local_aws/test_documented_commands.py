@@ -23,7 +23,7 @@ RUN, VERSION = (
 ELSEWHERE = {
     "amts local up": "the fixtures of this folder start emulators of their own",
     "amts local down": "it would stop the one that these tests share",
-    "amts redrive": "test_executions.py has failed runs; this one was promoted",
+    "amts redrive": "tests/functional/test_operating.py stops a run first; this one was promoted",
     "amts rollback": "there is one champion only; tests/functional/test_promotion.py has two",
     "amts run": "test_executions.py runs the machines; what differs is the size of the market",
 }

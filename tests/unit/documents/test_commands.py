@@ -30,7 +30,7 @@ EXCEPTIONS: dict[str, str] = {
     r"make (setup|lock|lint)": "installs, resolves or checks what these tests stand on",
     r"make (synth|images|sbom|clean)": "tests/infrastructure synthesizes; images and cleaning are not for a test",
     r"make docs": "test_generated.py compares what it would write",
-    r"make deploy": ACCOUNT,
+    r"make (deploy|diff|bootstrap)": ACCOUNT,
     r"aws |export |git |cd ": "a program of others; what it prepares is tested with what needs it",
     r"amts .*--env (dev|prod|staging)(?! --changed)": ACCOUNT,
     r"amts (run|follow|status|rollback|redrive|report|local) ?": LOCAL_AWS,
