@@ -14,7 +14,7 @@ import numpy as np
 from lambdas.core.market_data.panel import FloatArray, IntArray
 from lambdas.core.models.stored.trees import check_children
 
-NUMBER = r"-?\d{1,30}(?:\.\d{1,30})?(?:e[+-]\d{1,3})?"
+NUMBER = r"-?(?:\d{1,30}(?:\.\d{1,30})?(?:e[+-]\d{1,3})?|inf|nan)"
 WHOLE_NUMBERS = re.compile(r"(?:-?\d{1,9}(?: -?\d{1,9})*)?")
 NUMBERS = re.compile(rf"(?:{NUMBER}(?: {NUMBER})*)?")
 RANGES = re.compile(rf"(?:none|\[{NUMBER}:{NUMBER}\])(?: (?:none|\[{NUMBER}:{NUMBER}\]))*")
@@ -106,6 +106,9 @@ def _check_tree(lines: list[str], number: int, n_columns: int) -> None:
         raise ValueError("it has no leaf")
     _numbers("shrinkage", _value(lines[-1], "shrinkage"), 1)
     found = {name: _array(name, line, n_leaves) for (name, line) in zip(ARRAYS, lines[3:-2], strict=True)}
+    # A threshold is infinite where only missing values go the other way.
+    if np.isnan(found["threshold"]).any() or not np.isfinite(found["leaf_value"]).all():
+        raise ValueError("a threshold or the value of a leaf is no number")
     columns, kinds = found["split_feature"], found["decision_type"]
     if ((columns < 0) | (columns >= n_columns)).any():
         raise ValueError(f"it splits on none of {n_columns} features")
@@ -140,10 +143,7 @@ def _whole_numbers(name: str, given: str, n: int | None = None) -> IntArray:
 def _numbers(name: str, given: str, n: int) -> FloatArray:
     if not NUMBERS.fullmatch(given):
         raise ValueError(f"{name} is not numbers")
-    values = np.array(_counted(name, given, n), dtype=np.float64)
-    if not np.isfinite(values).all():
-        raise ValueError(f"{name} is not finite")
-    return values
+    return np.array(_counted(name, given, n), dtype=np.float64)
 
 
 def _counted(name: str, given: str, n: int | None) -> Iterable[str]:

@@ -101,7 +101,7 @@ def _check_tree(tree: Any, number: int, n_columns: int) -> None:
         _expect(sound, f"{name} has not {n_nodes} values")
     _expect(all(_empty(fields[name], []) for name in WITHOUT_CATEGORIES), "it has categories")
     _expect(not fields["split_type"].any() and (fields["default_left"] <= 1).all(), "it splits by categories")
-    _expect(bool(np.isfinite(fields["split_conditions"]).all()), "a split is not finite")
+    _expect(not np.isnan(fields["split_conditions"]).any(), "a split or the value of a leaf is no number")
     columns = fields["split_indices"]
     _expect(bool(((columns >= 0) & (columns < n_columns)).all()), f"it splits on none of {n_columns} features")
     left, right = fields["left_children"].astype(np.int64), fields["right_children"].astype(np.int64)
