@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
+from typing import Any
 
 import numpy as np
 from scipy.special import expit
@@ -85,10 +87,8 @@ class NetworkWeights:
 
     def probability_of_inputs(self, inputs: Matrix) -> FloatArray:
         """Return the same for rows that `preprocessing` has transformed."""
-        from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
-
         # One BLAS thread: how a product is split among threads can change its last bit.
-        with threadpool_limits(1, user_api="blas"):
+        with _thread_pools().limit(limits=1, user_api="blas"):
             chunks = range(0, len(inputs), _CHUNK_ROWS)
             return np.concatenate([self._probability(inputs[begin : begin + _CHUNK_ROWS]) for begin in chunks])
 
@@ -118,6 +118,14 @@ class NetworkWeights:
             preprocessing=Preprocessing(**{key: arrays[f"preprocessing.{key}"] for key in _PREPROCESSING}),  # type: ignore[arg-type]
             layers=tuple((arrays[f"layers.{d}.weight"], arrays[f"layers.{d}.bias"]) for d in depths),
         )
+
+
+@cache
+def _thread_pools() -> Any:
+    """Return the pools of the libraries that are loaded; looking for them takes longer than a small prediction."""
+    from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
+
+    return ThreadpoolController()
 
 
 _PREPROCESSING = ("low", "high", "center", "scale", "indicated")
