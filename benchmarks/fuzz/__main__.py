@@ -21,22 +21,25 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("POWERTOOLS_LOG_LEVEL", "CRITICAL")
 
 from benchmarks.controls.tables import markdown_table, replace_between_markers
-from benchmarks.fuzz import mutation, targets
+from benchmarks.fuzz import mutation, native, targets
 
 ROOT = Path(__file__).resolve().parents[2]
 ENVIRONMENT = ROOT / ".local" / "fuzz-venv"
 ATHERIS = "atheris==3.0.0"
-SHARES = {
-    "events": 0.36,
-    "stored records": 0.30,
-    "data set files": 0.01,
-    "predictions": 0.02,
-    "features": 0.02,
-    "manifest": 0.12,
-    "settings": 0.05,
-    "index of a folder": 0.10,
+INPUTS = {
+    "events": 40_000,
+    "stored records": 30_000,
+    "data set files": 5_000,
+    "predictions": 5_000,
+    "features": 5_000,
+    "manifest": 12_000,
+    "settings": 5_000,
+    "index of a folder": 10_000,
+    "tables of hostile shape": 5_000,
+    **dict.fromkeys(native.FILES, 2_000),
 }
-"""Of the inputs; tables of hostile shape have the rest."""
+UNCHECKED = 0.1
+"""Of the inputs of a model's file, so many are also given to its library without our checks before it."""
 
 TABLES = "tables of hostile shape"
 
@@ -44,36 +47,67 @@ TABLES = "tables of hostile shape"
 def main() -> int:
     """Fuzz every target; the exit status is 1 if one of them crashed, wrote or ran out of memory."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.fuzz", description=__doc__)
-    parser.add_argument("--inputs", type=int, default=120_000)
-    parser.add_argument("--only", nargs="*", default=None, help="targets")
+    parser.add_argument("--times", type=float, default=1.0, help="the inputs of each target, times this")
+    parser.add_argument("--only", nargs="*", choices=INPUTS, default=list(INPUTS), help="targets")
     parser.add_argument("--results", type=Path, default=ROOT / "benchmarks" / "results" / "fuzz.json")
     parser.add_argument("--page", type=Path, default=ROOT / "docs" / "reliability.md")
     options = parser.parse_args()
-    results: dict[str, Any] = {"date": datetime.now(UTC).date().isoformat(), "targets": {}}
-    if options.results.exists() and options.only:
-        results = json.loads(options.results.read_text(encoding="utf-8"))
-    for name, share in SHARES.items():
-        if options.only is None or name in options.only:
-            results["targets"][name] = guided(name, int(share * options.inputs))
-            write(results, options)
-    if options.only is None or TABLES in options.only:
-        results["targets"][TABLES] = hostile_tables(int((1 - sum(SHARES.values())) * options.inputs))
+    results: dict[str, Any] = {"targets": {}, "models": {}}
+    if options.results.exists():
+        results |= json.loads(options.results.read_text(encoding="utf-8"))
+    for name in options.only:
+        inputs, date = int(options.times * INPUTS[name]), {"date": datetime.now(UTC).date().isoformat()}
+        if name in native.FILES:
+            results["models"][name] = models_file(name, inputs) | date
+        else:
+            found = hostile_tables(inputs) if name == TABLES else guided(name, inputs)
+            results["targets"][name] = found | date
         write(results, options)
-    return int(any(found["crash"] for found in results["targets"].values()))
+    broken = [found["crash"] for found in results["targets"].values()]
+    wrong = ("another error", "ended the process", "took too long")
+    broken += [found["checked"][what] for found in results["models"].values() for what in wrong]
+    return int(any(broken))
+
+
+def models_file(name: str, inputs: int) -> dict[str, Any]:
+    """Attack the file of a model, with our checks before the library and without them, in a process of its own."""
+    found = {}
+    for how, n in (("checked", inputs), ("unchecked", int(UNCHECKED * inputs))):
+        command = [sys.executable, "-m", "benchmarks.fuzz.native", name, str(n), how]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)  # noqa: S603 - this module
+        found[how] = json.loads(done.stdout.splitlines()[-1])
+    return found
 
 
 def write(results: dict[str, Any], options: argparse.Namespace) -> None:
     """Keep what was found so far, and put it into the page."""
-    options.results.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    ordered = {part: {name: results[part][name] for name in INPUTS if name in results[part]} for part in results}
+    options.results.write_text(json.dumps(ordered, indent=1) + "\n", encoding="utf-8")
+    if not options.page.is_file():
+        return
     rows = [
         [name, f"{found['inputs']:,}", f"{found['seconds']:.0f}", str(found["peak_mb"]), found["crash"] or "none"]
-        for name, found in results["targets"].items()
+        for name, found in ordered["targets"].items()
     ]
-    total = sum(found["inputs"] for found in results["targets"].values())
-    rows.append(["all", f"{total:,}", f"{sum(found['seconds'] for found in results['targets'].values()):.0f}", "", ""])
+    total = sum(found["inputs"] for found in ordered["targets"].values())
+    rows.append(["all", f"{total:,}", f"{sum(found['seconds'] for found in ordered['targets'].values()):.0f}", "", ""])
     table = markdown_table(["target", "inputs", "seconds", "peak MB", "crash, write, or memory"], rows)
-    if options.page.is_file():
-        replace_between_markers(options.page, "fuzz", f"{table}\n\nMeasured {results['date']}.")
+    replace_between_markers(options.page, "fuzz", f"{table}\n\n{measured(ordered['targets'])}")
+    header = ["file, and before its library", "inputs", *native.HOW]
+    rows = [
+        [f"{name}, {before}", f"{found[how]['inputs']:,}", *(str(found[how][what]) for what in native.HOW)]
+        for how, before in (("checked", "our checks"), ("unchecked", "nothing"))
+        for name, found in ordered["models"].items()
+    ]
+    if rows:
+        replace_between_markers(
+            options.page, "fuzz-models", f"{markdown_table(header, rows)}\n\n{measured(ordered['models'])}"
+        )
+
+
+def measured(found: dict[str, Any]) -> str:
+    """Say when that was."""
+    return f"Measured {' and '.join(sorted({one['date'] for one in found.values()}))}."
 
 
 def python() -> Path:

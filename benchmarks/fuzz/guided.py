@@ -31,14 +31,15 @@ def main() -> None:
     name, runs = sys.argv[1], int(sys.argv[2])
     with atheris.instrument_imports(include=["lambdas", "cli"]):
         from benchmarks.fuzz import targets
-        from benchmarks.fuzz.mutation import mutated_json
+        from benchmarks.fuzz.mutation import mutated_json, mutated_table
+        from benchmarks.fuzz.seeds import seeds
 
         folder = Path(tempfile.mkdtemp(prefix="amts-fuzz-"))
         os.environ["TMPDIR"] = str(folder)
         target = targets.quiet(targets.TARGETS[name](folder))
     corpus = folder / "corpus"
     corpus.mkdir()
-    for number, seed in enumerate(targets.seeds(name, folder)):
+    for number, seed in enumerate(seeds(name, folder)):
         (corpus / f"seed-{number}").write_bytes(seed)
         target(seed)  # imports what is imported late, before writes are watched
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, resource.RLIM_INFINITY))
@@ -54,13 +55,16 @@ def main() -> None:
             print(json.dumps({"target": name, "inputs": tried, "peak_mb": peak}), flush=True)
 
     def mutate(data: bytes, max_size: int, seed: int) -> bytes:
-        """Change half of the inputs as JSON, those that are JSON; the rest byte by byte."""
+        """Change half of the inputs as what they are, JSON or Parquet; the rest byte by byte."""
         rng = random.Random(seed)  # noqa: S311 - no secret
         skip = 1 if name in WITH_SELECTOR else 0
-        changed = mutated_json(data[skip:], rng) if rng.random() < 0.5 else None
-        if changed is None:
+        changed = None
+        if rng.random() < 0.5:
+            is_table = data[skip:].startswith(b"PAR1")
+            changed = mutated_table(data[skip:], rng) if is_table else mutated_json(data[skip:], rng)
+        if changed is None or len(changed) + skip > max_size:
             return bytes(atheris.Mutate(data, max_size))
-        return (data[:skip] + changed)[:max_size]
+        return data[:skip] + changed
 
     arguments = [f"-runs={runs}", "-seed=1", f"-max_len={MAX_LENGTH}", "-rss_limit_mb=0", "-print_final_stats=1"]
     atheris.Setup([sys.argv[0], *arguments, f"-artifact_prefix={folder}/", str(corpus)], one, custom_mutator=mutate)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import io
 import json
 import random
@@ -61,6 +62,73 @@ def mutated_json(data: bytes, rng: random.Random) -> bytes | None:
         return json.dumps(value).encode()
     except (ValueError, RecursionError):
         return None
+
+
+def mutated_table(data: bytes, rng: random.Random) -> bytes | None:
+    """Return a Parquet file with up to three things of its table changed, written anew, or None if it is none."""
+    try:
+        table = pq.read_table(io.BytesIO(data))
+        for _ in range(rng.randint(1, 3)):
+            table = _mutated_columns(table, rng)
+        out = io.BytesIO()
+        pq.write_table(
+            table,
+            out,
+            compression=rng.choice(("snappy", "none", "zstd")),
+            use_dictionary=rng.random() < 0.5,
+            row_group_size=rng.choice((1, 7, None)),
+            data_page_version=rng.choice(("1.0", "2.0")),
+            store_schema=rng.random() < 0.5,
+        )
+        return out.getvalue()
+    except (pa.ArrowException, OSError, ValueError, TypeError, OverflowError, NotImplementedError):
+        return None
+
+
+def _mutated_columns(table: pa.Table, rng: random.Random) -> pa.Table:
+    if not table.num_columns:
+        return table
+    at = rng.randrange(table.num_columns)
+    name, column = table.column_names[at], table.column(at)
+    match rng.randrange(10):
+        case 0:
+            return table.remove_column(at)
+        case 1:
+            others = (*table.column_names, "extra", "", name.upper())
+            return table.rename_columns([*table.column_names[:at], rng.choice(others), *table.column_names[at + 1 :]])
+        case 2:
+            return table.append_column(rng.choice((name, "extra")), column)
+        case 3:
+            return table.take(pa.array([rng.randrange(table.num_rows or 1) for _ in range(table.num_rows)], pa.int64()))
+        case 4:
+            return table.slice(rng.randrange(table.num_rows + 1), rng.randrange(table.num_rows + 1))
+        case 5:
+            return table.set_column(at, name, _column(rng.choice(KINDS), table.num_rows, rng))
+        case 6:
+            other = rng.choice(
+                (pa.string(), pa.float32(), pa.int64(), pa.large_string(), pa.timestamp("ns"), pa.int8())
+            )
+            return table.set_column(at, name, column.cast(other, safe=False))
+        case 7:
+            noise = rng.choice((b"{}", b"[1]", b"nonsense", b'{"families": 1}', b"[" * 2000))
+            keys = [*(table.schema.metadata or {}), b"pandas", b"ARROW:schema"]
+            return table.replace_schema_metadata({**(table.schema.metadata or {}), rng.choice(keys): noise})
+        case _:
+            values = column.to_pylist()
+            for _ in range(min(len(values), rng.choice((1, 1, 3)))):
+                values[rng.randrange(len(values))] = rng.choice((None, *_near(column.type)))
+            return table.set_column(at, name, pa.array(values, column.type))
+
+
+def _near(kind: pa.DataType) -> tuple[Any, ...]:
+    """Values of a type that a table of ours should not hold, or seldom holds."""
+    if pa.types.is_floating(kind):
+        return 0.0, -1.0, 1e308, 5e-324, float("nan"), float("inf"), -float("inf")
+    if pa.types.is_integer(kind):
+        return 0, -1, 127, 2**31 - 1, 2**63 - 1
+    if pa.types.is_temporal(kind):
+        return dt.datetime(1677, 10, 1), dt.datetime(2262, 1, 1), dt.datetime(2016, 1, 9), dt.datetime(2016, 1, 4, 1)
+    return "", "../x", "A" * 5000, "brk.b", "AAPL\x00", "ZZZ", "pre"
 
 
 def hostile_table(schema: TableSchema, rng: random.Random) -> bytes:

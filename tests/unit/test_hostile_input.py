@@ -8,7 +8,10 @@ from __future__ import annotations
 import io
 import json
 import random
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,7 +21,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from benchmarks.fuzz import mutation, targets
+from benchmarks.fuzz import mutation, native, targets
+from benchmarks.fuzz.seeds import seeds as valid_inputs
+from cli.local_aws.place import PROJECT_ROOT
 from lambdas.adapters.objects import INDEX, ObjectStore
 from lambdas.contracts.tuning_run import TuningRequest
 from lambdas.core.backtest.predictions import read_predictions
@@ -50,7 +55,7 @@ def target(
 ) -> tuple[str, targets.Target, list[bytes]]:
     place = tmp_path_factory.mktemp("target")
     made = targets.quiet(targets.TARGETS[request.param](place))
-    seeds = targets.seeds(request.param, place)
+    seeds = valid_inputs(request.param, place)
     for seed in seeds:  # imports what is imported late
         made(seed)
     return request.param, made, seeds
@@ -68,6 +73,63 @@ def test_changed_inputs_end_in_our_errors(target: Fuzzed, number: int, noise: by
         at = rng.randrange(len(seed))
         changed = seed[skip:at] + noise + seed[at + len(noise) :]
     run((seed[:skip] + changed) or b"\x00")
+
+
+@pytest.mark.parametrize("name", ["data set files", "predictions", "features", "settings"])
+def test_what_the_fuzzer_begins_with_is_read(name: str, tmp_path: Path) -> None:
+    """Else it would try in how many ways a file can be refused, and nothing behind that."""
+    run = targets.TARGETS[name](tmp_path)
+
+    for seed in valid_inputs(name, tmp_path):
+        run(seed)
+
+
+def test_the_data_set_target_reads_what_was_changed(tmp_path: Path) -> None:
+    """It remembers what valid files hold, never what the changed one does."""
+    run = targets.TARGETS["data set files"](tmp_path)
+    for seed in valid_inputs("data set files", tmp_path):
+        run(seed)
+        table = pq.read_table(io.BytesIO(seed[1:]))
+        out = io.BytesIO()
+        pq.write_table(table.rename_columns([f"{name}!" for name in table.column_names]), out)
+        with pytest.raises(InvalidDatasetError, match="is missing"):
+            run(seed[:1] + out.getvalue())
+        run(seed)
+
+
+def test_most_changed_tables_are_still_parquet() -> None:
+    out = io.BytesIO()
+    pq.write_table(pa.table({"date": [1, 2, 3], "symbol": ["A", "B", "C"], "close": [1.0, 2.0, None]}), out)
+    changed = [mutation.mutated_table(out.getvalue(), random.Random(number)) for number in range(100)]
+
+    rows = [pq.read_metadata(io.BytesIO(data)).num_rows for data in changed if data is not None]
+
+    assert len(rows) > 80
+    assert {0, 1, 2, 3} <= set(rows)
+    assert len(set(changed)) > 80
+    assert mutation.mutated_table(b"PAR1 nonsense", random.Random(0)) is None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", native.FILES)
+def test_no_file_of_a_model_ends_the_process(name: str) -> None:
+    """In a process of its own, as native code may take that with it."""
+    found = attacked(name, 60)
+
+    assert found["refused"] > 30
+    assert [found[what] for what in ("another error", "ended the process", "took too long")] == [0, 0, 0], found
+
+
+@pytest.mark.slow
+def test_without_our_checks_the_same_files_end_it() -> None:
+    assert attacked("LightGBM file", 15, "unchecked")["ended the process"] > 0
+
+
+def attacked(name: str, inputs: int, *how: str) -> dict[str, Any]:
+    command = [sys.executable, "-m", "benchmarks.fuzz.native", name, str(inputs), *how]
+    done = subprocess.run(command, cwd=PROJECT_ROOT, capture_output=True, text=True, check=True)  # noqa: S603
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
