@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+import platform
 import re
 import subprocess
 import sys
@@ -67,10 +68,8 @@ def of_lock(target: str) -> dict[str, Any]:
     LookupError
         If a package is not installed here, or in another version than the lock's.
     """
-    lock = (PROJECT / "requirements" / f"{target}.lock").read_text()
-    wanted: dict[str, str | None] = {_normal(name): version for name, version in _pins(lock)}
-    wanted |= dict.fromkeys(APART_FROM_THE_LOCK.get(target, ()))
-    found = {_normal(one.metadata["Name"]): one for one in distributions()}
+    wanted = wanted_by(target)
+    found = {normal(one.metadata["Name"]): one for one in distributions()}
     missing = [
         f"{name} {version or ''}"
         for name, version in wanted.items()
@@ -84,6 +83,23 @@ def of_lock(target: str) -> dict[str, Any]:
             metadata = _metadata_folder(found[name])
             (site / metadata.name).symlink_to(metadata)
         return _completed(_cyclonedx(Path(folder)), target)
+
+
+def wanted_by(target: str, python: str = platform.python_version()) -> dict[str, str | None]:
+    """Return the packages that a target's lock installs under a Python; None is a version that the lock leaves open.
+
+    A lock may hold a package twice, for an older Python and a newer one: what an image holds depends on its base image.
+    """
+    lock = (PROJECT / "requirements" / f"{target}.lock").read_text()
+    wanted: dict[str, str | None] = {normal(name): version for name, version in _pins(lock, python)}
+    return wanted | dict.fromkeys(APART_FROM_THE_LOCK.get(target, ()))
+
+
+def python_of(target: str) -> str:
+    """Return the version of Python in an image."""
+    import images
+
+    return images.run_in(target, "import platform; print(platform.python_version())").decode().strip()
 
 
 def of_image(target: str) -> dict[str, Any]:
@@ -219,11 +235,12 @@ def _metadata_folder(distribution: Distribution) -> Path:
     raise LookupError(f"{distribution.metadata['Name']} has no .dist-info folder")
 
 
-def _pins(lock: str) -> Sequence[tuple[str, str]]:
-    """Return name and version of each requirement of a lock that applies to Linux and this Python."""
+def _pins(lock: str, python: str) -> Sequence[tuple[str, str]]:
+    """Return name and version of each requirement of a lock that applies to Linux and that Python."""
     from packaging.requirements import Requirement
 
     here = {"sys_platform": "linux", "platform_system": "Linux", "os_name": "posix", "platform_machine": "x86_64"}
+    here |= {"python_full_version": python, "python_version": python.rpartition(".")[0]}
     lines = re.findall(r"^([A-Za-z0-9][^\\\n]*?)\s*\\?$", lock, flags=re.MULTILINE)
     found = [Requirement(line) for line in lines]
     return [
@@ -233,7 +250,8 @@ def _pins(lock: str) -> Sequence[tuple[str, str]]:
     ]
 
 
-def _normal(name: str) -> str:
+def normal(name: str) -> str:
+    """Return a package's name as indexes compare it."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 

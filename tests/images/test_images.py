@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from small_market import SETTINGS, market
 
 from cli import main
 from cli.console import SetupError
@@ -19,8 +20,6 @@ from cli.local_aws import emulator
 from cli.local_aws.application import IN_IMAGES
 from cli.local_aws.assembly import HANDLER_LABEL
 from cli.local_aws.place import Place
-from lambdas.core.market_data.dataset import write_dataset
-from lambdas.core.market_data.sources import SimulatedSource
 
 PROJECT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(PROJECT / "docker"))
@@ -31,20 +30,6 @@ import images  # noqa: E402
 pytestmark = pytest.mark.slow
 
 FORBIDDEN = ("gcc", "pip", "uv", "pytest", "nvidia", "triton")
-SETTINGS = {
-    "AMTS_MODEL__PORTFOLIO__HORIZON": "5",
-    "AMTS_MODEL__PORTFOLIO__MIN_HISTORY_SESSIONS": "130",
-    "AMTS_MODEL__WALK_FORWARD__WINDOW_DAYS": "90",
-    "AMTS_MODEL__WALK_FORWARD__LOOKBACK_DAYS": "360",
-    "AMTS_MODEL__WALK_FORWARD__TRAIN_YEARS": "1.0",
-    "AMTS_MODEL__WALK_FORWARD__MIN_TRAIN_SESSIONS": "100",
-    "AMTS_MODEL__TUNING__N_TRIALS": "1",
-    "AMTS_MODEL__TUNING__INNER_FOLDS": "2",
-    "AMTS_MODEL__TUNING__CADENCE_WINDOWS": "0",
-    "AMTS_MODEL__TUNING__NETWORK_SEEDS": "1",
-    "AMTS_MODEL__EVIDENCE__BOOTSTRAP_DRAWS": "300",
-    "AMTS_MODEL__EVIDENCE__RANDOM_PORTFOLIOS": "50",
-}
 
 
 def docker(*arguments: str) -> str:
@@ -87,10 +72,13 @@ print(json.dumps({
 
 @pytest.mark.parametrize("target", images.LIMITS)
 def test_the_image_holds_what_its_lock_lists_and_nothing_that_cannot_be_shipped(target: str) -> None:
-    of_image, of_lock = bill_of_materials.of_image(target), bill_of_materials.of_lock(target)
+    of_image = bill_of_materials.of_image(target)
     python = [one for one in of_image["components"] if not one.get("purl", "").startswith("pkg:deb/")]
-    assert {(one["name"], one["version"]) for one in python} == {
-        (one["name"], one["version"]) for one in of_lock["components"]
+    held = {bill_of_materials.normal(one["name"]): one["version"] for one in python}
+    wanted = bill_of_materials.wanted_by(target, bill_of_materials.python_of(target))
+    assert held.keys() - {bill_of_materials.normal(bill_of_materials.PLOTLY)} == wanted.keys()
+    assert {name: held[name] for name, version in wanted.items() if version} == {
+        name: version for name, version in wanted.items() if version
     }
     assert bill_of_materials.unshippable(of_image["components"]) == []
 
@@ -123,11 +111,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
 
 
 def test_a_whole_run_in_the_images_promotes_a_planted_signal(place: Place, tmp_path: Path) -> None:
-    source = SimulatedSource(
-        seed=1, n_symbols=24, signal_rank_ic=0.6, first=dt.date(2014, 1, 2), last=dt.date(2016, 12, 30)
-    )
-    folder = tmp_path / "market"
-    write_dataset(source.load(None, as_of=None).dataset, folder)
+    folder = market(tmp_path / "market", 0.6)
     out = tmp_path / "run.json"
     since = dt.datetime.now(dt.UTC).isoformat()
 

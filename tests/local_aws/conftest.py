@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from deployed_app import SETTINGS, App, market, require_tools
+from deployed_app import App, require_tools
+from small_market import SETTINGS, market
 
 from cli.deployment import Deployment, local_deployment
 from cli.local_aws import application, emulator

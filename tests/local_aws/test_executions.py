@@ -18,7 +18,8 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from deployed_app import App, market
+from deployed_app import App
+from small_market import market
 
 from cli.local_aws.emulator import Emulator
 from lambdas.contracts.outputs import StackOutput
