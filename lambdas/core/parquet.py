@@ -53,13 +53,16 @@ def read_table(
         texts = [
             field.name for field in schema if pa.types.is_string(field.type) or pa.types.is_large_string(field.type)
         ]
-        return pq.read_table(
+        table = pq.read_table(
             path,
             columns=None if columns is None else list(columns),
             filters=filters,
             partitioning=None,
             read_dictionary=texts,
         )
+        # A damaged file may point outside its dictionary; Arrow looks only when it is asked to.
+        table.validate(full=True)
+        return table
     except UNREADABLE as reason:
         raise error(unreadable(path, reason)) from reason
 
