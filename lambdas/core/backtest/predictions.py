@@ -95,6 +95,8 @@ def align_predictions(frame: pd.DataFrame, dataset: MarketDataset) -> AlignedPre
     # A long file repeats few dates and symbols: parse and look up each of them once.
     day, days = _dates(frame["date"])
     name, names = pd.factorize(frame["symbol"].astype(str))
+    if (name < 0).any():
+        raise InvalidPredictionsError(f"predictions: row {int(np.argmax(name < 0))}: symbol is missing")
     probability = pd.to_numeric(frame["probability"], errors="coerce").to_numpy(dtype=np.float64)
 
     def refuse(bad: BoolArray, what: str) -> None:

@@ -63,6 +63,7 @@ def test_a_date_is_a_day_whatever_its_type(dataset, dates):
         ({"date": ["2030-01-07", DAYS[0]]}, r"the date is not a session"),
         ({"date": ["soon", DAYS[0]]}, r"column date holds something that is no date"),
         ({"date": [None, DAYS[0]]}, r"row 0: date is missing"),
+        ({"symbol": ["AAA", None]}, r"row 1: symbol is missing"),
         ({"symbol": ["AAA", "ZZZ"]}, r"row 1, 2015-01-06 ZZZ: the symbol has no prices"),
         ({"symbol": ["AAA", "SPY"]}, r"SPY: the symbol has no prices .* by a column `recommended`"),
         ({"symbol": ["AAA", "AAA"], "date": [DAYS[0], DAYS[0]]}, r"row 1, 2015-01-05 AAA: a second row"),
