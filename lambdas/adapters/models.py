@@ -44,7 +44,7 @@ class ModelStore:
         Raises
         ------
         ArtefactIntegrityError
-            If the manifest or a file is missing or altered.
+            If the manifest or a file is missing or altered, or the manifest is that of another version.
         """
         folder = fresh_folder("model")
         for name, sha256 in self._hashes(version).items():
@@ -99,10 +99,16 @@ class ModelStore:
 
     def _hashes(self, version: str) -> dict[str, str]:
         """Return the files of an artefact with their hashes; a name is a name in its folder, never a way out of it."""
+        content = self.manifest(version)
         try:
-            files = dict(self.manifest(version)["files"])
-        except (TypeError, KeyError, ValueError):
-            files = {}
+            files, named = dict(content["files"]), content.get("version", version)
+        except (AttributeError, TypeError, KeyError, ValueError):
+            files, named = {}, version
+        if named != version:
+            raise ArtefactIntegrityError(
+                f"{self.uri(version)}/{MANIFEST} is that of {str(named)[:40]!r}. Restore it, the bucket keeps old "
+                "versions, or go back to another version."
+            )
         if not files or not all(FILE_NAME.fullmatch(part) for name in files for part in str(name).split("/")):
             raise ArtefactIntegrityError(f"{self.uri(version)}/{MANIFEST} lists no usable files; restore it.")
         return files

@@ -141,6 +141,16 @@ class TestModels:
         account.stores.models.save(self.artefact(tmp_path), "v20260101-000000000001")
         account.stores.models.verify("v20260101-000000000001")
 
+    def test_another_model_in_the_folder_of_a_version_is_refused(self, account: Account, tmp_path: Path) -> None:
+        """Its hashes are right, its own name tells it: the name of a version is made of them."""
+        folder = self.artefact(tmp_path)
+        manifest = json.loads((folder / "manifest.json").read_text())
+        (folder / "manifest.json").write_text(json.dumps(manifest | {"version": "v20250101-00000000000f"}))
+        account.stores.models.save(folder, "v20260101-000000000001")
+        for read in (account.stores.models.verify, account.stores.models.download):
+            with pytest.raises(ArtefactIntegrityError, match="is that of 'v20250101-00000000000f'"):
+                read("v20260101-000000000001")
+
     def test_a_file_that_vanished_is_noticed(self, account: Account, tmp_path: Path) -> None:
         uri = account.stores.models.save(self.artefact(tmp_path), "v20260101-000000000001")
         bucket, _, key = uri.removeprefix("s3://").partition("/")
