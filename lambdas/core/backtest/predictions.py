@@ -7,12 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from lambdas.core import parquet
 from lambdas.core.errors import InvalidPredictionsError
 from lambdas.core.market_data.panel import BoolArray, FloatArray, IntArray, MarketDataset, PricePanel
 
 REQUIRED_COLUMNS = ("date", "symbol", "probability")
+OPTIONAL_COLUMNS = ("recommended", "fold")
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,9 @@ def read_predictions(path: Path) -> pd.DataFrame:
     except (OSError, ValueError, MemoryError, OverflowError) as error:
         raise InvalidPredictionsError(f"{path}: cannot be read as CSV ({error})") from error
     table = parquet.read_table(path, InvalidPredictionsError)
+    for field in table.schema:
+        if field.name in (*REQUIRED_COLUMNS, *OPTIONAL_COLUMNS) and pa.types.is_nested(field.type):
+            raise InvalidPredictionsError(f"{path}: column {field.name} holds {field.type}; write one value a row")
     try:
         frame: pd.DataFrame = table.to_pandas(ignore_metadata=True)
         # Texts were read as a dictionary; as objects, rows of one text still share it.

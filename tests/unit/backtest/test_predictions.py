@@ -133,6 +133,15 @@ def test_the_ticker_NA_is_a_ticker(tmp_path):  # noqa: N802
     assert read_predictions(path)["symbol"].tolist() == ["NA", "CCC"]
 
 
+@pytest.mark.parametrize("column", ["date", "symbol", "probability", "recommended", "fold"])
+def test_a_column_of_lists_is_refused(tmp_path, column):
+    columns = {"date": DAYS[:1], "symbol": ["AAA"], "probability": [0.5], column: [[1.0, 2.0]]}
+    pd.DataFrame(columns).to_parquet(tmp_path / "p.parquet")
+
+    with pytest.raises(InvalidPredictionsError, match=rf"column {column} holds list.*one value a row"):
+        read_predictions(tmp_path / "p.parquet")
+
+
 def test_files_that_cannot_be_read_are_refused(tmp_path):
     with pytest.raises(InvalidPredictionsError, match="there is no such file"):
         read_predictions(tmp_path / "nothing.parquet")
