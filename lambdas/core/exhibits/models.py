@@ -32,6 +32,9 @@ QUIET, QUIET_BESIDE = 0.001, 0.1
 it, did not speak."""
 SMALLEST = 0.5e-5
 """Less is stored as nothing."""
+BATCH_ROWS = 16_384
+"""Rows that are predicted at a time: many versions of a small market, one of a large one."""
+Values = np.ndarray[tuple[int, ...], np.dtype[np.float32]]
 
 
 def measure_drops(model: Predictor, market: MarketView, fold: FoldPlan, seed: int) -> FoldDrops:
@@ -101,28 +104,38 @@ def explain(model: Predictor, market: MarketView, day: pd.Timestamp) -> tuple[Ex
     """
     features = market.features
     row = int(features.sessions.get_indexer(pd.DatetimeIndex([day]))[0])
-    sessions, allowed = features.sessions[row : row + 1], market.eligible[row : row + 1]
-    at_day = replace(features, sessions=sessions, values=features.values[row : row + 1].copy())
-    said = _probabilities(model, at_day, allowed)
+    values, allowed = features.values[row], market.eligible[row]
+    said = _probabilities(model, features, values[np.newaxis], allowed).iloc[0]
     top = said.nlargest(MAX_EXPLAINED).index
-    effects = {}
-    for group, names in groups_by_feature(features).items():
-        columns = [features.names.index(name) for name in names]
-        original = at_day.values[:, :, columns].copy()
-        values = original[0][allowed[0]]
-        known = np.isfinite(values).any(axis=0)
-        median = np.full(len(columns), np.nan, dtype=values.dtype)
-        median[known] = np.nanmedian(values[:, known], axis=0)
-        at_day.values[:, :, columns] = median
-        effects[group] = said[top] - _probabilities(model, at_day, allowed)[top]
-        at_day.values[:, :, columns] = original
+    groups = groups_by_feature(features)
+    effects: dict[str, pd.Series[float]] = {}
+    size = max(1, BATCH_ROWS // max(1, int(allowed.sum())))
+    for begin in range(0, len(groups), size):
+        names = list(groups)[begin : begin + size]
+        changed = np.repeat(values[np.newaxis], len(names), axis=0)
+        for of_group, name in zip(changed, names, strict=True):
+            columns = [features.names.index(column) for column in groups[name]]
+            of_group[:, columns] = _medians(values[np.ix_(allowed, columns)])
+        without = _probabilities(model, features, changed, allowed)[top]
+        effects |= {name: said[top] - of_group for name, (_, of_group) in zip(names, without.iterrows(), strict=True)}
     table = pd.DataFrame(effects)
     return tuple(_loudest(str(symbol), row_of) for symbol, row_of in table.iterrows())
 
 
-def _probabilities(model: Predictor, features: FeatureSet, allowed: BoolArray) -> pd.Series[float]:
-    frame = model.predict(features, features.sessions, allowed)
-    return frame.set_index("symbol")["probability"]
+def _medians(values: Values) -> Values:
+    """Median of each column; NaN where nothing is known."""
+    known = np.isfinite(values).any(axis=0)
+    median = np.full(values.shape[1], np.nan, dtype=values.dtype)
+    median[known] = np.nanmedian(values[:, known], axis=0)
+    return median
+
+
+def _probabilities(model: Predictor, features: FeatureSet, values: Values, allowed: BoolArray) -> pd.DataFrame:
+    """Predict several versions of one date, shape (n_versions, n_symbols, n_features), as if each had its own."""
+    dates = pd.date_range(features.sessions[0], periods=len(values))
+    versions = replace(features, sessions=dates, values=values)
+    frame = model.predict(versions, dates, np.broadcast_to(allowed, (len(values), len(allowed))))
+    return frame.pivot(index="date", columns="symbol", values="probability").reindex(dates)
 
 
 def _loudest(symbol: str, effects: pd.Series[float]) -> Explanation:

@@ -85,8 +85,9 @@ class Settlement:
         )
 
     def _row(self, decision: dt.date) -> int | None:
-        row = int(self.dataset.sessions.get_indexer(pd.DatetimeIndex([pd.Timestamp(decision)]))[0])
-        return None if row < 0 else row
+        day = pd.Timestamp(decision)
+        row = int(self.dataset.sessions.searchsorted(day))  # asked for each recommendation: an indexer takes far longer
+        return row if row < len(self.dataset.sessions) and self.dataset.sessions[row] == day else None
 
     def _column(self, symbol: str) -> int | None:
         symbols: Sequence[str] = self.dataset.prices.symbols

@@ -13,8 +13,9 @@ import pytest
 from scipy.stats import norm, spearmanr
 
 from lambdas.core.backtest.run import Backtest, run_backtest
+from lambdas.core.exhibits import models
 from lambdas.core.exhibits.measure import measure_exhibits, random_band, search_history
-from lambdas.core.exhibits.models import explain, pool_drops
+from lambdas.core.exhibits.models import BATCH_ROWS, explain, pool_drops
 from lambdas.core.exhibits.values import Exhibits, FoldDrops
 from lambdas.core.features import FeatureSet
 from lambdas.core.market_data.panel import BoolArray
@@ -123,15 +124,18 @@ class Linear:
     """A model whose probability is 0.5 and a tenth of one feature: what each feature says is known exactly."""
 
     def predict(self, features: FeatureSet, sessions: pd.DatetimeIndex, eligible: BoolArray) -> pd.DataFrame:
-        chosen = np.flatnonzero(eligible[0])
-        values = features.values[0, chosen, features.names.index("momentum")].astype(float)
+        row, chosen = np.nonzero(eligible)
+        values = features.values[row, chosen, features.names.index("momentum")].astype(float)
         symbols = [features.symbols[column] for column in chosen]
-        return pd.DataFrame({"date": sessions[0], "symbol": symbols, "probability": 0.5 + 0.1 * np.nan_to_num(values)})
+        probability = 0.5 + 0.1 * np.nan_to_num(values)
+        return pd.DataFrame({"date": sessions[row], "symbol": symbols, "probability": probability})
 
 
-def test_who_spoke_is_what_the_model_would_not_say_at_the_median() -> None:
+@pytest.mark.parametrize("rows", [1, 20, BATCH_ROWS], ids=["one version at a time", "two", "all"])
+def test_who_spoke_is_what_the_model_would_not_say_at_the_median(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(models, "BATCH_ROWS", rows)
     random = np.random.default_rng(0)
-    names = ("momentum", "momentum_rank", "noise", "empty")
+    names = ("noise", "momentum", "momentum_rank", "empty")
     values = random.uniform(-1, 1, (1, 9, 4)).astype(np.float32)
     values[:, :, 3] = np.nan
     features = FeatureSet(
@@ -148,9 +152,9 @@ def test_who_spoke_is_what_the_model_would_not_say_at_the_median() -> None:
     found = {one.symbol: one.voices for one in explain(Linear(), view, features.sessions[0])}
     np.testing.assert_array_equal(values, before)
     assert "S4" not in found
-    median = np.median(values[0, allowed[0], 0])
+    median = np.median(values[0, allowed[0], 1])
     for j in (0, 8):
-        expected = 0.1 * (values[0, j, 0] - median)
+        expected = 0.1 * (values[0, j, 1] - median)
         assert [voice.feature for voice in found[f"S{j}"]] == ["momentum"]
         assert found[f"S{j}"][0].effect == pytest.approx(expected, abs=1e-4)
 
