@@ -29,7 +29,7 @@ app = typer.Typer()
 SMALL_BUDGET: dict[str, Any] = {
     "portfolio": {"horizon": 5, "min_history_sessions": 130},
     "walk_forward": {
-        "window_days": 68,
+        "window_days": 45,
         "lookback_days": 135,
         "benchmark_period_days": 45,
         "train_years": 0.35,
