@@ -171,16 +171,24 @@ def summarise(drops: Mapping[str, FloatArray], mean_block: int, settings: Eviden
         Confidence and draws.
     """
     result = []
-    for name, values in drops.items():
-        known = values[np.isfinite(values)]
-        drop = float(known.mean()) if len(known) else 0.0
-        lower = upper = None
-        if len(known) >= MIN_BLOCKS * mean_block:
-            means = resampled_sums(known[:, np.newaxis], mean_block, settings.bootstrap_draws, BOOTSTRAP_SEED)[:, 0]
-            widen = widening(len(known), mean_block, mean_block, settings.confidence)
-            lower = lower_bound(means / len(known), settings.confidence, drop, widen)
-            upper = upper_bound(means / len(known), settings.confidence, drop, widen)
-        result.append(Importance(name, drop, lower, upper, len(known)))
+    known_dates = {name: np.flatnonzero(np.isfinite(values)) for name, values in drops.items()}
+    together: dict[bytes, list[str]] = {}
+    for name, dates in known_dates.items():
+        together.setdefault(dates.tobytes(), []).append(name)
+    for names in together.values():  # the same dates have the same resamples, which take far longer than the sums
+        dates = known_dates[names[0]]
+        columns = np.column_stack([drops[name][dates] for name in names])
+        means = np.empty((0, len(names)))
+        if len(dates) >= MIN_BLOCKS * mean_block:
+            sums = resampled_sums(columns, mean_block, settings.bootstrap_draws, BOOTSTRAP_SEED)
+            means, widen = sums / len(dates), widening(len(dates), mean_block, mean_block, settings.confidence)
+        for name, values, drawn in zip(names, columns.T, means.T, strict=True):
+            drop = float(values.mean()) if len(values) else 0.0
+            lower = upper = None
+            if len(drawn):
+                lower = lower_bound(drawn, settings.confidence, drop, widen)
+                upper = upper_bound(drawn, settings.confidence, drop, widen)
+            result.append(Importance(name, drop, lower, upper, len(dates)))
     return sorted(result, key=lambda importance: -importance.drop)
 
 
