@@ -281,7 +281,7 @@ class Story:
                 for key in self.account.keys(bucket)
                 if not key.startswith("uploads/")
             ]
-            newest_first = sorted(keys, key=self._written, reverse=True)
+            newest_first = self._newest_first(keys)
             # The newer an object, the likelier it is read again.
             bucket, key = newest_first[int(len(newest_first) * fault.pick**2)]
             answer = self.account.s3.get_object(Bucket=bucket, Key=key)
@@ -290,8 +290,17 @@ class Story:
             self.account.s3.put_object(Bucket=bucket, Key=key, Body=spoilt(content, fault.how), Metadata=metadata)
             self.wire.note({"fault": fault.kind, "target": f"{bucket}/{key}", "how": fault.how})
 
-    def _written(self, place: tuple[str, str]) -> Any:
-        return self.account.s3.head_object(Bucket=place[0], Key=place[1])["LastModified"], place
+    def _newest_first(self, keys: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+        """Return objects by the second of their last write; within one second, by the journal's order."""
+        journal = self.wire.journal.read_text().splitlines()
+        order = {json.loads(line).get("target"): number for number, line in enumerate(journal) if '"write"' in line}
+
+        def written(place: tuple[str, str]) -> Any:
+            bucket, key = place
+            at = self.account.s3.head_object(Bucket=bucket, Key=key)["LastModified"]
+            return at, order.get(f"{bucket}/{key}", -1), place
+
+        return sorted(keys, key=written, reverse=True)
 
     def _keep(self, bucket: str, key: str, content: bytes, metadata: Mapping[str, str]) -> None:
         self.kept.mkdir(exist_ok=True)

@@ -83,7 +83,10 @@ def significant(number: float | str) -> str:
 
 
 def lived(facts: Path, *arguments: str) -> Log:
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "AWS_LAMBDA_RUNTIME_API": "127.0.0.1:9", "PYTHONWARNINGS": ""}
+    environment = os.environ | {
+        "OMP_NUM_THREADS": "1", "AWS_LAMBDA_RUNTIME_API": "127.0.0.1:9", "PYTHONWARNINGS": "",
+        "POWERTOOLS_LOG_LEVEL": "INFO",
+    }  # fmt: skip
     done = subprocess.run(  # noqa: S603 - our own program
         [sys.executable, str(PROGRAM), str(facts), *arguments], capture_output=True, text=True, env=environment
     )

@@ -5,14 +5,12 @@ The whole bench is `make faults`; what it found is in docs/reliability.md.
 
 from __future__ import annotations
 
-import os
+import logging
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from deployed_app import require_tools
-
-os.environ.setdefault("POWERTOOLS_LOG_LEVEL", "CRITICAL")
 
 from benchmarks.faults.faults import Fault, Plan
 from benchmarks.faults.invariants import Breach, Found, Watch, check, final_state
@@ -24,6 +22,7 @@ from cli.local_aws.place import Place
 from lambdas.adapters.dynamodb import to_item, update_arguments
 from lambdas.adapters.ledger import TOTAL, TrialLedger
 from lambdas.adapters.registry import POINTER
+from lambdas.runtime.observability import logger
 
 pytestmark = pytest.mark.slow
 WEEK, MONDAY = 0, 1
@@ -34,10 +33,15 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     """The account in which one ordinary week was lived through without a fault."""
     folder = tmp_path_factory.mktemp("faults")
     require_tools(Place(folder))
-    with account() as stores, installed(Wire(folder / "journal")) as wire:
-        made = Bench(stores, machines(), wire)
-        made.prepare(0, "ordinary")
-        yield made
+    level = logger.log_level
+    logger.setLevel(logging.CRITICAL)  # the processes of the machine are forked from this one
+    try:
+        with account() as stores, installed(Wire(folder / "journal")) as wire:
+            made = Bench(stores, machines(), wire)
+            made.prepare(0, "ordinary")
+            yield made
+    finally:
+        logger.setLevel(level)
 
 
 def visit(bench: Bench, execution: int, action: str) -> int:

@@ -215,7 +215,7 @@ def test_what_the_first_seed_can_tell_comes_before_other_seeds(course, tmp_path)
 
 
 def test_a_learner_that_fails_buys_nothing_alone_and_is_noted(course, monkeypatch):
-    def refuse(self, *_):
+    def refuse(self, *_, **__):
         raise ValueError("no luck today")
 
     monkeypatch.setattr(LightGBMLearner, "fit_rows", refuse)
