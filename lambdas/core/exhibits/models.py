@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
 
 from lambdas.core.exhibits.values import Explanation, FeatureImportance, FoldDrops, ImportanceExhibit, Voice
-from lambdas.core.features import FeatureSet
-from lambdas.core.market_data.panel import BoolArray, FloatArray
+from lambdas.core.market_data.panel import FloatArray
 from lambdas.core.models.importance import (
     Importance,
-    Predictor,
     groups_by_family,
     groups_by_feature,
     rank_ic_drops,
     summarise,
 )
 from lambdas.core.models.market_view import MarketView
+from lambdas.core.models.versions import Predictor, Values, predict_versions
 from lambdas.core.settings import ModelSettings
 from lambdas.core.values import FoldPlan
 
@@ -32,9 +30,6 @@ QUIET, QUIET_BESIDE = 0.001, 0.1
 it, did not speak."""
 SMALLEST = 0.5e-5
 """Less is stored as nothing."""
-BATCH_ROWS = 16_384
-"""Rows that are predicted at a time: many versions of a small market, one of a large one."""
-Values = np.ndarray[tuple[int, ...], np.dtype[np.float32]]
 
 
 def measure_drops(model: Predictor, market: MarketView, fold: FoldPlan, seed: int) -> FoldDrops:
@@ -104,21 +99,23 @@ def explain(model: Predictor, market: MarketView, day: pd.Timestamp) -> tuple[Ex
     """
     features = market.features
     row = int(features.sessions.get_indexer(pd.DatetimeIndex([day]))[0])
-    values, allowed = features.values[row], market.eligible[row]
-    said = _probabilities(model, features, values[np.newaxis], allowed).iloc[0]
-    top = said.nlargest(MAX_EXPLAINED).index
+    values, allowed = features.values[row : row + 1], market.eligible[row : row + 1]
     groups = groups_by_feature(features)
-    effects: dict[str, pd.Series[float]] = {}
-    size = max(1, BATCH_ROWS // max(1, int(allowed.sum())))
-    for begin in range(0, len(groups), size):
-        names = list(groups)[begin : begin + size]
-        changed = np.repeat(values[np.newaxis], len(names), axis=0)
-        for of_group, name in zip(changed, names, strict=True):
-            columns = [features.names.index(column) for column in groups[name]]
-            of_group[:, columns] = _medians(values[np.ix_(allowed, columns)])
-        without = _probabilities(model, features, changed, allowed)[top]
-        effects |= {name: said[top] - of_group for name, (_, of_group) in zip(names, without.iterrows(), strict=True)}
-    table = pd.DataFrame(effects)
+
+    def versions() -> Iterator[Values]:
+        yield values
+        for names in groups.values():
+            columns = [features.names.index(column) for column in names]
+            changed = values.copy()
+            changed[:, :, columns] = _medians(values[0][np.ix_(allowed[0], columns)])
+            yield changed
+
+    predicted = [
+        pd.Series(grid[0], index=features.symbols) for grid in predict_versions(model, features, versions(), allowed)
+    ]
+    said = predicted[0].dropna()
+    top = said.nlargest(MAX_EXPLAINED).index
+    table = pd.DataFrame({name: said[top] - without[top] for name, without in zip(groups, predicted[1:], strict=True)})
     return tuple(_loudest(str(symbol), row_of) for symbol, row_of in table.iterrows())
 
 
@@ -128,14 +125,6 @@ def _medians(values: Values) -> Values:
     median = np.full(values.shape[1], np.nan, dtype=values.dtype)
     median[known] = np.nanmedian(values[:, known], axis=0)
     return median
-
-
-def _probabilities(model: Predictor, features: FeatureSet, values: Values, allowed: BoolArray) -> pd.DataFrame:
-    """Predict several versions of one date, shape (n_versions, n_symbols, n_features), as if each had its own."""
-    dates = pd.date_range(features.sessions[0], periods=len(values))
-    versions = replace(features, sessions=dates, values=values)
-    frame = model.predict(versions, dates, np.broadcast_to(allowed, (len(values), len(allowed))))
-    return frame.pivot(index="date", columns="symbol", values="probability").reindex(dates)
 
 
 def _loudest(symbol: str, effects: pd.Series[float]) -> Explanation:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 
 from lambdas.core.features.feature import Market
@@ -15,7 +17,7 @@ _COLLINEAR = 1e-6
 
 
 class Comovement:
-    """Second moments of returns and of series of the whole market over windows of 252 sessions.
+    """Second moments of returns, of SPY and of other series of the whole market over windows of 252 sessions.
 
     At least nine tenths of a window must be known. A symbol whose returns are known wherever the series are has the
     moments of the series themselves, in one column for all such symbols; the others need moments of their own.
@@ -23,11 +25,13 @@ class Comovement:
     Parameters
     ----------
     returns : ndarray of shape (n_sessions, n_columns)
+    market : ndarray of shape (n_sessions, 1)
+        Returns of SPY. Its moments are made once, for all series with the same gaps.
     known : ndarray of bool, shape (n_sessions, 1)
         Where all series are known that are going to be asked about. Elsewhere no session counts.
     """
 
-    def __init__(self, returns: FloatArray, known: BoolArray) -> None:
+    def __init__(self, returns: FloatArray, market: FloatArray, known: BoolArray) -> None:
         rolling = Rolling(np.where(known, returns, np.nan))
         self._returns = rolling.filled
         complete = bool((rolling.known == known).all())
@@ -35,30 +39,46 @@ class Comovement:
         count = window_sum(self._counted, WINDOW)
         self._count = np.where(count < KNOWN_SHARE * WINDOW, np.nan, count)
         self._known = known
-        self._mean = self._mean_over_windows(self._returns)
+        self._mean = self._over_window(self._returns)
+        self._market = self._zeroed(market)
 
     def variance_of_returns(self) -> FloatArray:
         """Variance of each symbol's returns."""
-        variance = self._mean_over_windows(np.square(self._returns))
+        variance = self._over_window(np.square(self._returns))
         variance -= np.square(self._mean)
         return np.maximum(variance, 0.0, out=variance)
 
-    def with_returns(self, series: FloatArray) -> FloatArray:
-        """Covariance of each symbol's returns with a series of shape (n_sessions, 1)."""
-        zeroed = self._zeroed(series)
-        covariance = self._mean_over_windows(self._returns * zeroed)
-        covariance -= self._mean * self._mean_over_windows(self._counted * zeroed)
+    @cached_property
+    def variance_of_market(self) -> FloatArray:
+        """Variance of SPY over the sessions that count; one column, or one for each symbol."""
+        return self._product(self._market, self._market) - np.square(self._mean_of_market)
+
+    @cached_property
+    def with_market(self) -> FloatArray:
+        """Covariance of each symbol's returns with SPY."""
+        return self._with_returns(self._market, self._mean_of_market)
+
+    def of_series(self, series: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Variance of a series of shape (n_sessions, 1), its covariance with SPY, and that of each symbol's returns."""
+        series = self._zeroed(series)
+        mean = self._over_window(self._counted * series)
+        variance = self._product(series, series) - np.square(mean)
+        joint = self._product(self._market, series) - self._mean_of_market * mean
+        return variance, joint, self._with_returns(series, mean)
+
+    @cached_property
+    def _mean_of_market(self) -> FloatArray:
+        return self._over_window(self._counted * self._market)
+
+    def _with_returns(self, series: FloatArray, mean: FloatArray) -> FloatArray:
+        covariance = self._over_window(self._returns * series)
+        covariance -= self._mean * mean
         return covariance
 
-    def between(self, first: FloatArray, second: FloatArray) -> FloatArray:
-        """Covariance of two series over the sessions that count; one column, or one for each symbol."""
-        first, second = self._zeroed(first), self._zeroed(second)
-        product, one, other = (
-            self._mean_over_windows(self._counted * series) for series in (first * second, first, second)
-        )
-        return product - one * other
+    def _product(self, first: FloatArray, second: FloatArray) -> FloatArray:
+        return self._over_window(self._counted * (first * second))
 
-    def _mean_over_windows(self, values: FloatArray) -> FloatArray:
+    def _over_window(self, values: FloatArray) -> FloatArray:
         total = window_sum(values, WINDOW)
         total /= self._count
         return total
@@ -76,10 +96,9 @@ def _market_beta(market: Market) -> tuple[FloatArray, FloatArray]:
     spy = market.market_returns
     slope, residual = np.empty(market.returns.shape), np.empty(market.returns.shape)
     for columns, moments in _comovements(market, spy):
-        covariance, variance = moments.with_returns(spy), moments.between(spy, spy)
+        covariance, variance = moments.with_market, moments.variance_of_market
         beta = covariance / np.where(variance > _NO_VARIANCE, variance, np.nan)
-        left = moments.variance_of_returns()
-        left -= beta * covariance
+        left = moments.variance_of_returns() - beta * covariance
         slope[:, columns] = beta
         residual[:, columns] = np.sqrt(np.maximum(left, 0.0, out=left), out=left)
     return slope, residual
@@ -100,12 +119,11 @@ def beta_beside_market(market: Market, series: FloatArray) -> FloatArray:
     spy = market.market_returns
     slope = np.empty(market.returns.shape)
     for columns, moments in _comovements(market, spy + series):
-        variance, own, joint = moments.between(spy, spy), moments.between(series, series), moments.between(spy, series)
+        variance, (own, joint, beta) = moments.variance_of_market, moments.of_series(series)
         explained = joint / np.where(variance > _NO_VARIANCE, variance, np.nan)
         left = own - explained * joint
         left[left <= _COLLINEAR * own] = np.nan
-        beta = moments.with_returns(series)
-        beta -= explained * moments.with_returns(spy)
+        beta -= explained * moments.with_market
         beta /= left
         slope[:, columns] = beta
     return slope
@@ -121,6 +139,8 @@ def _comovements(market: Market, total: FloatArray) -> list[tuple[IntArray, Como
     def compute(of: Market) -> list[tuple[IntArray, Comovement]]:
         gaps = (np.isnan(of.returns) & known).any(axis=0)
         parts = (np.flatnonzero(~gaps), np.flatnonzero(gaps))
-        return [(columns, Comovement(of.returns[:, columns], known)) for columns in parts if len(columns)]
+        return [
+            (columns, Comovement(of.returns[:, columns], of.market_returns, known)) for columns in parts if len(columns)
+        ]
 
     return market.shared(("comovement", known.tobytes()), compute)

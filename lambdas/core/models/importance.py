@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Protocol
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -16,6 +15,7 @@ from lambdas.core.errors import InvalidDatasetError
 from lambdas.core.features import FeatureSet
 from lambdas.core.market_data.panel import BoolArray, FloatArray, IntArray
 from lambdas.core.models.seeds import derive_seed
+from lambdas.core.models.versions import Predictor, Values, predict_versions
 from lambdas.core.settings import EvidenceSettings
 
 Groups = Mapping[str, Sequence[str]]
@@ -23,13 +23,6 @@ Groups = Mapping[str, Sequence[str]]
 
 VARIANTS = ("_rank", "_zscore", "_z", "_missing")
 """Endings of the columns that are made of another one: shuffled alone, the other would tell what it said."""
-
-
-class Predictor(Protocol):
-    """A fitted model that ranks symbols: `EnsembleModel`, or anything with its `predict`."""
-
-    def predict(self, features: FeatureSet, sessions: pd.DatetimeIndex, eligible: BoolArray) -> pd.DataFrame:
-        """Return date, symbol and probability of every eligible symbol on the sessions."""
 
 
 @dataclass(frozen=True)
@@ -138,23 +131,22 @@ def rank_ic_drops(
         raise InvalidDatasetError(f"features: {', '.join(unknown[:5])} of {len(unknown)} groups' columns are not there")
     allowed, outcome = eligible[numbers], gross[numbers]
     original = features.values[numbers]
-    shuffled = replace(features, sessions=sessions, values=original.copy())
-    unshuffled = _rank_ic(model, shuffled, allowed, outcome)
     orders = [_orders(allowed, derive_seed(seed, "importance", repeat)) for repeat in range(repeats)]
-    drops = {}
-    for group, names in groups.items():
-        columns = np.array([features.names.index(name) for name in names])
-        if _same_for_all(original[:, :, columns], allowed):
-            drops[group] = np.where(np.isnan(unshuffled), np.nan, 0.0)
-            continue
-        total = np.zeros(len(sessions))
-        for order in orders:
-            shuffled.values[:, :, columns] = np.take_along_axis(
-                original[:, :, columns], order[:, :, np.newaxis], axis=1
-            )
-            total += unshuffled - _rank_ic(model, shuffled, allowed, outcome)
-        shuffled.values[:, :, columns] = original[:, :, columns]
-        drops[group] = total / repeats
+    columns = {group: np.array([features.names.index(name) for name in names]) for group, names in groups.items()}
+    moving = [group for group, of_group in columns.items() if not _same_for_all(original[:, :, of_group], allowed)]
+
+    def versions() -> Iterator[Values]:
+        yield original
+        for group in moving:
+            for order in orders:
+                yield _shuffled(original, columns[group], order)
+
+    predicted = predict_versions(model, features, versions(), allowed)
+    unshuffled = rank_ic_by_date(next(predicted), outcome, allowed)
+    drops = {group: np.where(np.isnan(unshuffled), np.nan, 0.0) for group in groups}
+    for group in moving:
+        losses = [unshuffled - rank_ic_by_date(next(predicted), outcome, allowed) for _ in orders]
+        drops[group] = np.sum(losses, axis=0) / repeats
     return drops
 
 
@@ -192,12 +184,10 @@ def summarise(drops: Mapping[str, FloatArray], mean_block: int, settings: Eviden
     return sorted(result, key=lambda importance: -importance.drop)
 
 
-def _rank_ic(model: Predictor, features: FeatureSet, eligible: BoolArray, gross: FloatArray) -> FloatArray:
-    frame = model.predict(features, features.sessions, eligible)
-    grid = np.full(gross.shape, np.nan)
-    rows = features.sessions.get_indexer(pd.DatetimeIndex(frame["date"]))
-    grid[rows, pd.Index(features.symbols).get_indexer(pd.Index(frame["symbol"]))] = frame["probability"]
-    return rank_ic_by_date(grid, gross, eligible)
+def _shuffled(values: Values, columns: IntArray, order: IntArray) -> Values:
+    shuffled = values.copy()
+    shuffled[:, :, columns] = np.take_along_axis(values[:, :, columns], order[:, :, np.newaxis], axis=1)
+    return shuffled
 
 
 def _orders(eligible: BoolArray, seed: int) -> IntArray:
@@ -210,7 +200,7 @@ def _orders(eligible: BoolArray, seed: int) -> IntArray:
     return order
 
 
-def _same_for_all(values: np.ndarray[tuple[int, ...], np.dtype[np.float32]], eligible: BoolArray) -> bool:
+def _same_for_all(values: Values, eligible: BoolArray) -> bool:
     """Whether on every date all eligible symbols have the same values in every column."""
     for of_date, allowed in zip(values, eligible, strict=True):
         rows = of_date[allowed]

@@ -13,13 +13,14 @@ import pytest
 from scipy.stats import norm, spearmanr
 
 from lambdas.core.backtest.run import Backtest, run_backtest
-from lambdas.core.exhibits import models
 from lambdas.core.exhibits.measure import measure_exhibits, random_band, search_history
-from lambdas.core.exhibits.models import BATCH_ROWS, explain, pool_drops
+from lambdas.core.exhibits.models import explain, pool_drops
 from lambdas.core.exhibits.values import Exhibits, FoldDrops
 from lambdas.core.features import FeatureSet
 from lambdas.core.market_data.panel import BoolArray
+from lambdas.core.models import versions
 from lambdas.core.models.market_view import MarketView
+from lambdas.core.models.versions import BATCH_ROWS
 from lambdas.core.settings import ModelSettings
 
 
@@ -133,7 +134,7 @@ class Linear:
 
 @pytest.mark.parametrize("rows", [1, 20, BATCH_ROWS], ids=["one version at a time", "two", "all"])
 def test_who_spoke_is_what_the_model_would_not_say_at_the_median(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(models, "BATCH_ROWS", rows)
+    monkeypatch.setattr(versions, "BATCH_ROWS", rows)
     random = np.random.default_rng(0)
     names = ("noise", "momentum", "momentum_rank", "empty")
     values = random.uniform(-1, 1, (1, 9, 4)).astype(np.float32)

@@ -11,6 +11,7 @@ import pytest
 from lambdas.core.backtest.metrics import rank_ic_by_date
 from lambdas.core.errors import InvalidDatasetError
 from lambdas.core.features import FeatureSet
+from lambdas.core.models import versions
 from lambdas.core.models.importance import (
     groups_by_family,
     groups_by_feature,
@@ -120,6 +121,18 @@ def test_the_feature_set_is_left_as_it_was_and_the_seed_decides(features, gross,
     np.testing.assert_array_equal(first, drops(1))
     assert first.shape == (15,)
     assert not np.array_equal(first, drops(2))
+
+
+@pytest.mark.parametrize("rows", [1, 1300])
+def test_how_many_versions_are_predicted_together_changes_nothing(features, gross, everybody, monkeypatch, rows):
+    def drops():
+        model, groups = Linear(signal=1.0, noise=0.5), groups_by_feature(features)
+        return rank_ic_drops(model, features, features.sessions[5:20], gross, everybody, groups, repeats=2)
+
+    together = drops()
+    monkeypatch.setattr(versions, "BATCH_ROWS", rows)
+    for name, alone in drops().items():
+        np.testing.assert_array_equal(alone, together[name])
 
 
 def test_dates_without_a_known_outcome_have_no_drop(features, gross, everybody):
