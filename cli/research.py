@@ -54,17 +54,19 @@ def features(
         int, typer.Option("--check-truncation", min=0, help="Test this many random dates for look-ahead.")
     ] = 0,
     transform: Annotated[
-        str, typer.Option("--transform", help="raw, rank or zscore: of each feature across the symbols of a date.")
+        str, typer.Option("--transform", help="raw, rank or zscore; the last two among the symbols of a date.")
     ] = "raw",
     json_out: JsonOption = None,
 ) -> None:
     """Build the feature set: one row a date and symbol.
 
-    Example: amts features --data FOLDER --out features.parquet --check-truncation 5
+    Example: amts features --data sample --check-truncation 5
+
+    Example: amts features --data FOLDER --transform rank --out features.parquet
     """
     import numpy as np
 
-    from lambdas.core.features import absence_reasons, assert_no_look_ahead, build_features, transformed, write_features
+    from lambdas.core.features import assert_no_look_ahead, build_features, transformed, write_features
     from lambdas.core.features.cross_section import TRANSFORMS
     from lambdas.core.features.storage import rows_with_features
     from lambdas.core.market_data.quality import quality_report
@@ -75,7 +77,8 @@ def features(
     dataset = load_market(data, symbols, as_of)
     if check_truncation > len(dataset.sessions):
         raise InvalidRequestError(f"--check-truncation {check_truncation}: there are {len(dataset.sessions)} sessions")
-    built = build_features(dataset)
+    with working("Building the features"):
+        built = build_features(dataset)
     if check_truncation:
         rows = np.random.default_rng(0).choice(len(dataset.sessions), check_truncation, replace=False)
         days = [dataset.sessions[row].date() for row in sorted(rows)]
@@ -87,7 +90,7 @@ def features(
     chosen = transformed(built, transform)  # type: ignore[arg-type]  # looked at above
     if out is not None:
         write_features(chosen, out)
-    report = quality_report(dataset, None, {}, None)
+    report = quality_report(dataset, None, {}, None, features=built)
     write_json(json_out, report.model_dump(mode="json"))
     print_table(
         ["features", "rows", "symbols", "first session", "last session", "absent families", "truncation test"],
@@ -103,10 +106,7 @@ def features(
             ]
         ],
     )
-    for family, reason in absence_reasons(dataset).items():
-        print_hint(f"{family}: {reason}")
-    for warning in report.warnings:
-        print_hint(warning)
+    print_quality(report, said=dataset.notes)
 
 
 @app.command("walk-forward")

@@ -164,7 +164,7 @@ class PipelineStack(cdk.Stack):
         data.datasets.allow_read(service, DatasetsPrefix.UPLOADS)
         data.performance.allow_write(service, PerformancePrefix.REPORTS)
         data.artefacts.allow_delete(service, ArtefactsPrefix.MODELS)
-        data.analytics.allow(service, "GetItem", "Query", "PutItem", "UpdateItem", "ConditionCheckItem")
+        data.analytics.allow(service, "GetItem", "BatchGetItem", "Query", "PutItem", "UpdateItem", "ConditionCheckItem")
         data.recommendations.allow(service, "Scan")
         self.announcements.allow_publish(service)
         machines = [self._machine_arn(name, settings) for name in ("advanced-model-tuning", "daily-assessment")]

@@ -73,7 +73,7 @@ class Analytics:
     def last_runs(self, limit: int = 10) -> list[dict[str, Any]]:
         """Return the records of the runs that began last, newest first."""
         listed = self._table.query(AnalyticsKey.RUNS, newest_first=True, limit=limit)
-        return [record for entry in listed if (record := self.run(entry["run_id"])) is not None]
+        return self._table.get_all([run_key(entry["run_id"]) for entry in listed])
 
     def record_gate(self, run_id: str, gate: GateRecord, *, of: str = "candidate", **facts: str | None) -> None:
         """Write the verdict of one gate of a run, with facts that a later step checks.

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import ClientError
 
-from lambdas.adapters.errors import error_code
+from lambdas.adapters.errors import TransientStoreError, error_code
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -20,6 +21,12 @@ Item = dict[str, Any]
 
 EXACT_INTEGERS = 2**53
 """Up to here a float holds every integer; a larger number without a fraction was a float that was printed shortly."""
+
+
+MOST_AT_ONCE = 100
+"""Items that DynamoDB returns to one request."""
+PAUSES = (0.1, 0.2, 0.4, 0.8, 1.6)
+"""Seconds before asking again for what a throttled table has left out: botocore retries only what it refuses whole."""
 
 
 def to_item(values: Mapping[str, Any]) -> Item:
@@ -70,6 +77,30 @@ class Table:
         item = self.client.get_item(TableName=self.name, Key=to_item(key), ConsistentRead=True).get("Item")
         return None if item is None else from_item(item)
 
+    def get_all(self, keys: Sequence[Mapping[str, str]]) -> list[dict[str, Any]]:
+        """Return the items that there are of some keys, read consistently, in the order of the keys.
+
+        Raises
+        ------
+        TransientStoreError
+            If the table still leaves some out, for want of throughput, after waiting for them again and again.
+        """
+        found: dict[str, dict[str, Any]] = {}
+        for begin in range(0, len(keys), MOST_AT_ONCE):
+            left: Any = [to_item(key) for key in keys[begin : begin + MOST_AT_ONCE]]
+            for pause in (0.0, *PAUSES):
+                time.sleep(pause)
+                answer = self.client.batch_get_item(RequestItems={self.name: {"Keys": left, "ConsistentRead": True}})
+                for item in map(from_item, answer["Responses"].get(self.name, [])):
+                    found[canonical_key(item, keys[0])] = item
+                unread = answer["UnprocessedKeys"]
+                left = unread[self.name]["Keys"] if self.name in unread else []
+                if not left:
+                    break
+            else:
+                raise TransientStoreError(f"{self.name} left {len(left)} items unread; it is short of throughput.")
+        return [found[text] for key in keys if (text := canonical_key(key, key)) in found]
+
     def put(self, values: Mapping[str, Any]) -> None:
         """Write an item, replacing what is there."""
         self.client.put_item(TableName=self.name, Item=to_item(values))
@@ -110,6 +141,11 @@ class Table:
             PaginationConfig={"MaxItems": limit},
         )
         return [from_item(item) for page in pages for item in page["Items"]]
+
+
+def canonical_key(item: Mapping[str, Any], key: Mapping[str, str]) -> str:
+    """Return the values that an item has of a key's attributes, as text that equal keys share."""
+    return json.dumps([item[name] for name in sorted(key)])
 
 
 def update_arguments(

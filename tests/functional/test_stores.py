@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, cast
 
 import boto3
 import pytest
@@ -18,7 +18,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from in_memory_account import NAMES, Account
 
-from lambdas.adapters.dynamodb import from_item, to_item
+from lambdas.adapters.dynamodb import Table, from_item, to_item
+from lambdas.adapters.errors import TransientStoreError
 from lambdas.adapters.objects import INDEX
 from lambdas.core.errors import ArtefactIntegrityError, InvalidRequestError
 
@@ -222,6 +223,47 @@ values = st.recursive(
 @given(st.dictionaries(st.text(min_size=1), values, max_size=5))
 def test_items_come_back_equal(plain: dict[str, object]) -> None:
     assert from_item(to_item(plain)) == plain
+
+
+class ShortOfThroughput:
+    """A table that reads at most so many items at a request, and lists the others as unprocessed."""
+
+    def __init__(self, client: Any, at_once: int) -> None:
+        self.client, self.at_once = client, at_once
+
+    def batch_get_item(self, RequestItems: Any) -> Any:  # noqa: N803 - as boto3 calls it
+        (name, request), *_ = RequestItems.items()
+        assert request["ConsistentRead"]
+        read, left = request["Keys"][: self.at_once], request["Keys"][self.at_once :]
+        if not read:
+            return {"Responses": {}, "UnprocessedKeys": RequestItems}
+        answer = self.client.batch_get_item(RequestItems={name: {**request, "Keys": read}})
+        return answer | {"UnprocessedKeys": {name: {"Keys": left}} if left else {}}
+
+
+class TestManyItems:
+    @pytest.fixture
+    def table(self, account: Account) -> Table:
+        table = account.stores.analytics_table
+        for number in range(130):
+            table.put({"PK": f"RUN#{number}", "SK": "META", "number": number})
+        return table
+
+    def test_items_come_in_the_order_of_their_keys_and_missing_ones_are_left_out(self, table: Table) -> None:
+        asked = [129, 3, 500, 7, *range(20, 125)]
+        found = table.get_all([{"PK": f"RUN#{number}", "SK": "META"} for number in asked])
+        assert [item["number"] for item in found] == [number for number in asked if number != 500]
+        assert table.get_all([]) == []
+
+    def test_what_a_table_leaves_out_is_asked_for_again(self, table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
+        waited: list[float] = []
+        monkeypatch.setattr("lambdas.adapters.dynamodb.time.sleep", waited.append)
+        slow = Table(cast(Any, ShortOfThroughput(table.client, 40)), table.name)
+        keys = [{"PK": f"RUN#{number}", "SK": "META"} for number in range(100)]
+        assert [item["number"] for item in slow.get_all(keys)] == list(range(100))
+        assert waited == [0.0, 0.1, 0.2]
+        with pytest.raises(TransientStoreError, match="100 items unread"):
+            Table(cast(Any, ShortOfThroughput(table.client, 0)), table.name).get_all(keys)
 
 
 def test_the_index_is_no_file_of_the_data(account: Account, folder: Path) -> None:

@@ -56,7 +56,7 @@ OBJECTS = {
 }
 ITEMS = {
     "Service": {
-        ANALYTICS: {"GetItem", "Query", "PutItem", "UpdateItem", "ConditionCheckItem"},
+        ANALYTICS: {"GetItem", "BatchGetItem", "Query", "PutItem", "UpdateItem", "ConditionCheckItem"},
         RECOMMENDATIONS: {"Scan"},
     },
     "Enrichment": {ANALYTICS: {"PutItem"}},
