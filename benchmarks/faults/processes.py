@@ -24,8 +24,8 @@ from lambdas.runtime.stores import forget_clients
 def fresh_process() -> None:
     """Forget what a warm function keeps: clients, data sets, files."""
     workspace.cache_clear()
-    market._dataset.cache_clear()
-    market._market.cache_clear()
+    for cached in (market._dataset, market._features, market._market):
+        cached.cache_clear()
     forget_clients()
 
 

@@ -14,6 +14,7 @@ import boto3
 from cli.local_aws import emulator
 from cli.local_aws.place import ACCOUNT, REGION, Place
 from lambdas.contracts.settings import ModelSettings
+from lambdas.runtime.threads import processors
 
 NAMES = {
     "artefacts_bucket": "amts-simulation-artefacts",
@@ -41,7 +42,7 @@ def variables(settings: ModelSettings, endpoint: str) -> dict[str, str]:
         "POWERTOOLS_METRICS_DISABLED": "true",
         "POWERTOOLS_TRACE_DISABLED": "true",
         "POWERTOOLS_LOG_LEVEL": "CRITICAL",
-        "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1"),
+        "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(processors())),
     }
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import boto3
 import pandas as pd
 
 from cli import in_process as machine
@@ -113,11 +114,13 @@ def closed_before(day: dt.date) -> dt.date:
 
 def forget(run: machine.Run, stores: Stores) -> None:
     """Delete the data sets of a run: the next one has a session more, and a year of them would fill the disk."""
-    for action, name in (("collect", "raw_uri"), ("build", "dataset_uri")):
-        for _, event, result in run.steps:
-            if event["action"] == action:
-                for file in stores.objects.names(result[name]):
-                    stores.objects.delete(f"{result[name]}/{file}")
+    s3 = boto3.client("s3")
+    for _, event, result in run.steps:
+        uri = {"collect": result.get("raw_uri"), "build": result.get("dataset_uri")}.get(event["action"])
+        if uri is not None:
+            bucket, key = stores.objects.split(uri)
+            names = stores.objects.names(uri)
+            s3.delete_objects(Bucket=bucket, Delete={"Objects": [{"Key": f"{key}/{name}"} for name in names]})
 
 
 def sessions_before(day: dt.date, n: int) -> dt.date:

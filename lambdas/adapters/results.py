@@ -9,10 +9,12 @@ from typing import Any, TypeVar
 from pydantic import BaseModel
 
 from lambdas.adapters.objects import ObjectStore
-from lambdas.adapters.workspace import fresh_folder
+from lambdas.adapters.workspace import workspace
 from lambdas.contracts.storage import PerformancePrefix
 
 Model = TypeVar("Model", bound=BaseModel)
+KEPT_COPIES = 100
+"""Local copies of predictions, of some kilobytes each: more than one step reads."""
 
 
 class TuningStore:
@@ -94,10 +96,27 @@ class PredictionStore:
         return self.facts(uri)
 
     def download(self, uri: str) -> Path:
-        """Return a local copy, verified against the hash its writer recorded."""
-        file = fresh_folder("predictions") / "predictions.parquet"
-        self._objects.download(uri, file)
+        """Return a local copy, verified against the hash its writer recorded.
+
+        Predictions are written once, so a copy that a warm function holds is as good as another; the newest are kept.
+        """
+        file = self._copy_of(uri)
+        if not file.exists():
+            self._objects.download(uri, file)
+        file.touch()
+        for old in sorted(file.parent.iterdir(), key=lambda path: path.stat().st_mtime)[:-KEPT_COPIES]:
+            old.unlink()
         return file
+
+    def find(self, uri: str) -> Path | None:
+        """Return a local copy, or None where the predictions have expired."""
+        there = self._copy_of(uri).exists() or self._objects.exists(uri)
+        return self.download(uri) if there else None
+
+    def _copy_of(self, uri: str) -> Path:
+        copies = workspace() / "predictions"
+        copies.mkdir(exist_ok=True)
+        return copies / self._objects.split(uri)[1].replace("/", "__")
 
 
 class ReportStore:

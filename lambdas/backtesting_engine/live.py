@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lambdas.adapters.datasets import FEATURES
 from lambdas.contracts.backtesting import LiveSession, SettleRequest
 from lambdas.contracts.metrics import Metric
-from lambdas.core.features import read_features
+from lambdas.core.backtest.predictions import read_predictions
 from lambdas.core.labels import eligible
 from lambdas.core.live.drift import measure_drift
 from lambdas.core.live.gate import judge_live
@@ -20,7 +19,7 @@ from lambdas.core.live.performance import Issued, live_performance
 from lambdas.core.live.values import Drift, LivePerformance
 from lambdas.core.market_data.panel import FloatArray, MarketDataset
 from lambdas.core.values import GateRecord
-from lambdas.runtime.market import load_predictions
+from lambdas.runtime.market import load_features
 from lambdas.runtime.observability import measure
 from lambdas.runtime.stores import Stores
 
@@ -86,7 +85,7 @@ def drift_of(
     if request.version is None:
         return None
     manifest = stores.models.manifest(request.version)
-    features = read_features(stores.datasets.folder(request.dataset_uri) / FEATURES)
+    features = load_features(stores, request.dataset_uri)
     newest = sorted((one for one in champions if one.version == request.version), key=lambda one: one.decision_session)[
         -stores.settings.live.drift_sessions :
     ]
@@ -104,12 +103,8 @@ def drift_of(
 
 def scores_at(uris: list[str], stores: Stores) -> FloatArray:
     """Return the probabilities of stored predictions; none where they have expired."""
-    found = [
-        load_predictions(stores, uri)["probability"].to_numpy(dtype=np.float64)
-        for uri in uris
-        if stores.predictions.facts(uri) is not None
-    ]
-    return np.concatenate(found) if found else np.empty(0)
+    found = [read_predictions(file) for uri in uris if (file := stores.predictions.find(uri)) is not None]
+    return np.concatenate([frame["probability"].to_numpy(dtype=np.float64) for frame in found] or [np.empty(0)])
 
 
 def stored(

@@ -13,6 +13,7 @@ from lambdas.runtime.stores import Stores
 if TYPE_CHECKING:
     import pandas as pd
 
+    from lambdas.core.features import FeatureSet
     from lambdas.core.market_data.panel import MarketDataset
     from lambdas.core.market_data.quality import QualityReport
     from lambdas.core.models.market_view import MarketView
@@ -38,6 +39,11 @@ def load_quality(stores: Stores, dataset_uri: str) -> QualityReport:
     return QualityReport.model_validate_json((folder / QUALITY).read_text())
 
 
+def load_features(stores: Stores, dataset_uri: str) -> FeatureSet:
+    """Return the features of a data set."""
+    return _features(stores.datasets.folder(dataset_uri) / FEATURES)
+
+
 def load_predictions(stores: Stores, uri: str) -> pd.DataFrame:
     """Return stored predictions: date, symbol, probability, and the fold where there are folds."""
     from lambdas.core.backtest.predictions import read_predictions
@@ -53,8 +59,14 @@ def _dataset(folder: Path) -> MarketDataset:
 
 
 @lru_cache(maxsize=1)
-def _market(folder: Path, portfolio: PortfolioSettings) -> MarketView:
+def _features(file: Path) -> FeatureSet:
     from lambdas.core.features import read_features
+
+    return read_features(file)
+
+
+@lru_cache(maxsize=1)
+def _market(folder: Path, portfolio: PortfolioSettings) -> MarketView:
     from lambdas.core.models.market_view import market_view
 
-    return market_view(_dataset(folder), read_features(folder / FEATURES), portfolio)
+    return market_view(_dataset(folder), _features(folder / FEATURES), portfolio)
