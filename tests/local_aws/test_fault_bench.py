@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from deployed_app import require_tools
 
+from benchmarks.faults.bus import Bus
 from benchmarks.faults.faults import Fault, Plan
 from benchmarks.faults.invariants import Breach, Found, Watch, check, final_state
 from benchmarks.faults.machine import TUNING, Ended
 from benchmarks.faults.story import Bench, Story
 from benchmarks.faults.wire import Wire, installed
-from benchmarks.faults.world import RECOMMENDATIONS, account, machines
+from benchmarks.faults.world import RECOMMENDATIONS, account, synthesized
 from cli.local_aws.place import Place
 from lambdas.adapters.dynamodb import to_item, update_arguments
 from lambdas.adapters.ledger import TOTAL, TrialLedger
@@ -37,7 +39,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     logger.setLevel(logging.CRITICAL)  # the processes of the machine are forked from this one
     try:
         with account() as stores, installed(Wire(folder / "journal")) as wire:
-            made = Bench(stores, machines(), wire)
+            made = Bench(stores, synthesized(), wire)
             made.prepare(0, "ordinary")
             yield made
     finally:
@@ -102,6 +104,40 @@ def test_a_run_meanwhile_is_known_though_the_process_that_waited_for_it_is_kille
 
     assert result.outcomes["week-twin"] == "BUSY"
     assert result.breaches == []
+
+
+@pytest.mark.parametrize(
+    ("delivered", "redriven", "outcome"),
+    [
+        ("at once", "never", "ABORTED"),
+        ("late", "never", "ABORTED"),
+        ("twice", "at once", "PROMOTED"),
+        ("late", "at once", "PROMOTED"),
+    ],
+)
+def test_an_execution_that_is_stopped_before_it_wrote_anything_is_on_record(
+    bench: Bench, delivered: str, redriven: Any, outcome: str
+) -> None:
+    """The process of the plan ends before its second request, and the first one reads."""
+    seed = next(seed for seed in range(100) if Bus((), bench.wire, seed, print).delivered == delivered)
+    fault = Fault("stopped and redriven", "the process ends too", WEEK, visit(bench, WEEK, "plan"), 2)
+
+    story = lived(bench, Plan(seed, 0, "ordinary", (fault,), redriven, "next step"))
+
+    assert story.result.breaches == []
+    assert story.result.outcomes["week"] == outcome
+    record = bench.account.stores.analytics.run("week") or {}
+    assert record["outcome"] == ("FAILED" if outcome == "ABORTED" else outcome)
+    assert record.get("error") == ("LostRun" if outcome == "ABORTED" else None)
+
+
+def test_without_the_rules_such_an_execution_breaks_an_invariant(bench: Bench) -> None:
+    fault = Fault("stopped and redriven", "the process ends too", WEEK, visit(bench, WEEK, "plan"), 2)
+    deaf = replace(bench, deployed=bench.deployed._replace(rules=()))
+
+    result = lived(deaf, Plan(1, 0, "ordinary", (fault,), "never", "next step")).result
+
+    assert [breach.invariant for breach in result.breaches] == ["outcome"]
 
 
 def broken(bench: Bench, *ended: Ended, journal: list[dict[str, Any]] | None = None) -> set[str]:
