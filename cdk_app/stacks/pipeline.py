@@ -269,11 +269,9 @@ class PipelineStack(cdk.Stack):
     def _notice(self) -> None:
         """Have executions noted that did not end well. EventBridge only hands over: what fails then is Lambda's."""
         service = self.engines.service
-        for id, workflow, machine in (
-            ("TuningStopped", "advanced-model-tuning", self.tuning.machine),
-            ("AssessmentStopped", "daily-assessment", self.assessment.machine),
-        ):
-            StopNotice(self, id, workflow=workflow, machine=machine, service=service, dead_letters=self.dead_letters)
+        to: dict[str, Any] = {"service": service, "dead_letters": self.dead_letters}
+        StopNotice(self, "TuningStopped", workflow="advanced-model-tuning", machine=self.tuning.machine, **to)
+        StopNotice(self, "AssessmentStopped", workflow="daily-assessment", machine=self.assessment.machine, **to)
         service.function.configure_async_invoke(
             retry_attempts=2,
             max_event_age=cdk.Duration.hours(6),
