@@ -28,6 +28,8 @@ from lambdas.runtime.observability import logger
 
 pytestmark = pytest.mark.slow
 WEEK, MONDAY = 0, 1
+AT_ONCE = Fault("stopped and redriven", "the process ends too", WEEK, 0, 2)
+"""The weekly execution is stopped in its first step, whose process ends before its second request; the first reads."""
 
 
 @pytest.fixture(scope="module")
@@ -118,24 +120,22 @@ def test_a_run_meanwhile_is_known_though_the_process_that_waited_for_it_is_kille
 def test_an_execution_that_is_stopped_before_it_wrote_anything_is_on_record(
     bench: Bench, delivered: str, redriven: Any, outcome: str
 ) -> None:
-    """The process of the plan ends before its second request, and the first one reads."""
     seed = next(seed for seed in range(100) if Bus((), bench.wire, seed, print).delivered == delivered)
-    fault = Fault("stopped and redriven", "the process ends too", WEEK, visit(bench, WEEK, "plan"), 2)
 
-    story = lived(bench, Plan(seed, 0, "ordinary", (fault,), redriven, "next step"))
+    story = lived(bench, Plan(seed, 0, "ordinary", (AT_ONCE,), redriven, "next step"))
 
     assert story.result.breaches == []
     assert story.result.outcomes["week"] == outcome
     record = bench.account.stores.analytics.run("week") or {}
+    assert ("kind" in record) is (outcome != "ABORTED")
     assert record["outcome"] == ("FAILED" if outcome == "ABORTED" else outcome)
     assert record.get("error") == ("LostRun" if outcome == "ABORTED" else None)
 
 
 def test_without_the_rules_such_an_execution_breaks_an_invariant(bench: Bench) -> None:
-    fault = Fault("stopped and redriven", "the process ends too", WEEK, visit(bench, WEEK, "plan"), 2)
     deaf = replace(bench, deployed=bench.deployed._replace(rules=()))
 
-    result = lived(deaf, Plan(1, 0, "ordinary", (fault,), "never", "next step")).result
+    result = lived(deaf, Plan(1, 0, "ordinary", (AT_ONCE,), "never", "next step")).result
 
     assert [breach.invariant for breach in result.breaches] == ["outcome"]
 
