@@ -18,7 +18,7 @@ os.environ.setdefault("POWERTOOLS_LOG_LEVEL", "CRITICAL")  # before the handlers
 from benchmarks.faults import tables
 from benchmarks.faults.story import Bench
 from benchmarks.faults.wire import Wire, installed
-from benchmarks.faults.world import account, machines
+from benchmarks.faults.world import account, synthesized
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -55,11 +55,11 @@ def measure(options: argparse.Namespace) -> None:
     if options.resume and options.results.exists():
         results |= json.loads(options.results.read_text(encoding="utf-8")) | {"planned": options.runs}
     before = results["minutes"]
-    definitions = machines()
+    deployed = synthesized()
     with account() as stores, tempfile.TemporaryDirectory() as folder:
         wire = Wire(Path(folder) / "journal")
         with installed(wire):
-            bench = Bench(stores, definitions, wire)
+            bench = Bench(stores, deployed, wire)
             seed = max((run["seed"] + 1 for run in results["runs"]), default=options.seed)
             while sum(bool(run["fired"]) for run in results["runs"]) < options.runs:
                 if options.minutes is not None and time.monotonic() - begun > 60 * options.minutes:

@@ -148,6 +148,8 @@ def without_outcome(items: Sequence[Mapping[str, Any]], ended: Sequence[Ended]) 
             yield f"execution {one.name} ({one.status}) has no record"
         elif one.status == "SUCCEEDED" and one.workflow != DAILY and one.outcome != runs[one.name].get("outcome"):
             yield f"execution {one.name} says {one.outcome}, its record {runs[one.name].get('outcome')}"
+        elif one.status == "SUCCEEDED" and "kind" not in runs[one.name]:
+            yield f"the record of {one.name} does not say what was planned"
 
 
 def miscounted(items: Sequence[Mapping[str, Any]]) -> Iterable[str]:

@@ -13,13 +13,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from benchmarks.faults.bus import Bus
 from benchmarks.faults.faults import Fault, Plan, draw, setting
 from benchmarks.faults.invariants import Breach, Found, Watch, check, final_state
 from benchmarks.faults.machine import DAILY, TUNING, Ended, Machine, Trouble, Visit
 from benchmarks.faults.processes import Child, end_this_process, fresh_process, hang_this_process
 from benchmarks.faults.weeks import AFTERWARDS, BEFORE, WEEKS, Scheduled, scheduled
 from benchmarks.faults.wire import Arm, Wire
-from benchmarks.faults.world import ANALYTICS, BUCKETS, MARKETS, RECOMMENDATIONS, Account, Snapshot
+from benchmarks.faults.world import ANALYTICS, BUCKETS, MARKETS, RECOMMENDATIONS, Account, Snapshot, Synthesized
 
 ATTEMPTS_OF_THE_OPERATOR = 3
 NO_STORES = Snapshot({}, {ANALYTICS: (), RECOMMENDATIONS: ()})
@@ -46,10 +47,10 @@ class Result:
 
 @dataclass
 class Bench:
-    """The account, the definitions, and the state in which every run begins: a week that went well."""
+    """The account, what is deployed, and the state in which every run begins: a week that went well."""
 
     account: Account
-    definitions: Mapping[str, dict[str, Any]]
+    deployed: Synthesized
     wire: Wire
     begun: dict[int, Snapshot] = field(default_factory=dict)
     profile: dict[tuple[int, str], list[list[Visit]]] = field(default_factory=dict)
@@ -92,6 +93,7 @@ class Story:
         self.bench, self.account, self.wire, self.plan = bench, bench.account, bench.wire, plan
         self.market, self.calendar = MARKETS[number], calendar
         self.watch = Watch(self.account)
+        self.bus = Bus(bench.deployed.rules, self.wire, plan.seed, self.watch_after)
         self.ended: list[Ended] = []
         self.visits: dict[str, list[Visit]] = {}
         self.late: list[Machine] = []
@@ -122,6 +124,7 @@ class Story:
             self._redrive(stopped, len(due))
             for machine in self.late:
                 machine.late_ones_finish()
+            self.bus.deliver_late_ones()
             self._repair()
             with self.wire.outside():
                 self.state = final_state(self.account)
@@ -158,7 +161,7 @@ class Story:
 
     def _machine(self, one: Scheduled, trouble: tuple[Trouble, ...]) -> Machine:
         machine = Machine(
-            self.bench.definitions[one.workflow],
+            self.bench.deployed.definitions[one.workflow],
             workflow=one.workflow,
             name=one.name,
             request=dict(one.request),
@@ -173,6 +176,7 @@ class Story:
     def _end(self, machine: Machine, ended: Ended) -> None:
         self.ended.append(ended)
         self.visits[machine.name] = machine.visits
+        self.bus.publish(machine, ended)
 
     def watch_after(self, label: str) -> None:
         """Look at the stores."""
@@ -254,7 +258,9 @@ class Story:
         """
 
         def run() -> dict[str, Any]:
-            ended = self._machine(other, ()).start()
+            machine = self._machine(other, ())
+            ended = machine.start()
+            self.bus.publish(machine, ended, waits=False)
             return {"meanwhile": vars(ended), "breaches": self.watch.breaches}
 
         self.wire.note(Child(run).answer())

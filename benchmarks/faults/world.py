@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import boto3
 from botocore.config import Config
@@ -29,6 +29,7 @@ from lambdas.core.market_data.sources import SimulatedSource
 from lambdas.core.settings import ModelSettings
 from lambdas.runtime.stores import Stores
 from tests.infrastructure.assemblies import Assembly
+from tests.infrastructure.event_rules import Rule, rules_of
 
 SETTINGS = ModelSettings.model_validate(
     {
@@ -177,8 +178,15 @@ def account() -> Iterator[Account]:
         yield Account()
 
 
-def machines(settings: ModelSettings = SETTINGS) -> dict[str, dict[str, Any]]:
-    """Synthesize the application with these settings, as `amts` does, and return both definitions by their names."""
+class Synthesized(NamedTuple):
+    """What the application deploys, as far as the bench executes it: definitions by machine, and EventBridge rules."""
+
+    definitions: Mapping[str, dict[str, Any]]
+    rules: tuple[Rule, ...]
+
+
+def synthesized(settings: ModelSettings = SETTINGS) -> Synthesized:
+    """Synthesize the application with these settings, as `amts` does."""
     with tempfile.TemporaryDirectory(prefix="amts-faults-") as folder:
         place = Place(Path(folder))
         environment = {
@@ -194,7 +202,8 @@ def machines(settings: ModelSettings = SETTINGS) -> dict[str, dict[str, Any]]:
         if done.returncode != 0:
             raise RuntimeError(f"the application could not be synthesized:\n{done.stderr[-4000:]}")
         assembly = Assembly("local", Path(folder))
-        return {name: assembly.machine(name) for name in ("advanced-model-tuning", "daily-assessment")}
+        definitions = {name: assembly.machine(name) for name in ("advanced-model-tuning", "daily-assessment")}
+        return Synthesized(definitions, rules_of(assembly.template("Pipeline")))
 
 
 def as_variables(settings: ModelSettings) -> dict[str, str]:

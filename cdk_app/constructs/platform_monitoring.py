@@ -135,16 +135,17 @@ class PlatformMonitoring(Construct):
             )
 
     def watch_dead_letters(self, queue: sqs.IQueue) -> None:
-        """Ring when a schedule could not start its machine."""
+        """Ring when a schedule could not start its machine, or a stopped execution could not be noted."""
         self._facade.monitor_sqs_queue(
             queue=queue,
-            human_readable_name="Schedules that could not start",
+            human_readable_name="What could not be delivered",
             alarm_friendly_name="schedules",
             add_queue_max_size_alarm={
                 "DeadLetters": monitoring.MaxMessageCountThreshold(
                     max_message_count=0,
                     alarm_description_override=described(
-                        "A schedule gave up starting its machine.", "A schedule could not start its machine"
+                        "A schedule gave up starting its machine, or a stopped execution could not be noted.",
+                        "A message was given up",
                     ),
                 )
             },

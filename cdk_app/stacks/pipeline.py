@@ -1,4 +1,4 @@
-"""Everything stateless: five functions, two state machines, the schedules, the topic."""
+"""Everything stateless: five functions, two state machines, the schedules, the notices of their end, the topic."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import aws_cdk as cdk
+from aws_cdk import aws_lambda_destinations as destinations
 from aws_cdk import aws_scheduler as scheduler
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
@@ -15,6 +16,7 @@ from cdk_app.constructs.acknowledge import acknowledge
 from cdk_app.constructs.alert_topic import AlertTopic
 from cdk_app.constructs.engine_function import EngineFunction, Placement
 from cdk_app.constructs.start_schedule import StartSchedule
+from cdk_app.constructs.stop_notice import StopNotice
 from cdk_app.settings import AppSettings
 from cdk_app.stacks.data import DataStack
 from cdk_app.workflow.daily import DailyWorkflow
@@ -56,8 +58,9 @@ class PipelineStack(cdk.Stack):
             enforce_ssl=True,
             retention_period=cdk.Duration.days(14),
         )
-        acknowledge(self.dead_letters, "SQS3", "This is the dead-letter queue of the schedules.")
+        acknowledge(self.dead_letters, "SQS3", "This is the dead-letter queue of schedules and notices.")
         self._schedule(settings)
+        self._notice()
         self._outputs(data)
 
     def _engines(self, settings: AppSettings, data: DataStack, placement: Placement | None) -> Engines:
@@ -262,6 +265,18 @@ class PipelineStack(cdk.Stack):
                 execution_input={"reason": "weekly schedule, clocks went forward"},
                 **common,
             )
+
+    def _notice(self) -> None:
+        """Have executions noted that did not end well. EventBridge only hands over: what fails then is Lambda's."""
+        service = self.engines.service
+        to: dict[str, Any] = {"service": service, "dead_letters": self.dead_letters}
+        StopNotice(self, "TuningStopped", workflow="advanced-model-tuning", machine=self.tuning.machine, **to)
+        StopNotice(self, "AssessmentStopped", workflow="daily-assessment", machine=self.assessment.machine, **to)
+        service.function.configure_async_invoke(
+            retry_attempts=2,
+            max_event_age=cdk.Duration.hours(6),
+            on_failure=destinations.SqsDestination(self.dead_letters),
+        )
 
     def _machine_arn(self, name: str, settings: AppSettings) -> str:
         """Address of a machine by its name: the service's variables cannot wait for a machine that waits for it."""

@@ -47,11 +47,25 @@ class Analytics:
         self._table = table
 
     def open_run(self, run_id: str, started_at: dt.datetime, values: Mapping[str, Any]) -> None:
-        """Write the record of a run that begins; the record of a run that was opened before stays as it is."""
+        """Write the record of a run that begins, with its plan; the record of a run that was planned before stays.
+
+        A record that only notes that there was such a run is completed: its execution was stopped before the plan was
+        written, and redriven, or the step went on.
+        """
+        if not self.note_run(run_id, started_at, values):
+            self._table.update(run_key(run_id), values, condition={"kind": None, "outcome": None})
+
+    def note_run(self, run_id: str, started_at: dt.datetime, values: Mapping[str, Any]) -> bool:
+        """Write and list the record of a run, if there is none; say whether there was none.
+
+        A record that is there stays as it is, and is listed if whoever wrote it came no further.
+        """
         started = utc(started_at)
-        record = {**values, "run_id": run_id, "started_at": started}
-        self._table.put_once({**run_key(run_id), **record}, "PK")
+        opened = self._table.put_once({**values, **run_key(run_id), "run_id": run_id, "started_at": started}, "PK")
+        if not opened:
+            started = (self.run(run_id) or {}).get("started_at", started)
         self._table.put({"PK": AnalyticsKey.RUNS, "SK": f"{started}#{run_id}", "run_id": run_id})
+        return opened
 
     def run(self, run_id: str) -> dict[str, Any] | None:
         """Return the record of a run, or None."""

@@ -147,7 +147,7 @@ def roll_back(request: RollBackRequest, stores: Stores) -> OutcomeResult:
 def fail(request: FailRequest, stores: Stores) -> OutcomeResult:
     """Record and announce an exception that retries did not cure; the champion stays."""
     if stores.analytics.run(request.run_id) is None:  # its input was refused before there was a record
-        stores.analytics.open_run(request.run_id, dt.datetime.now(dt.UTC), {"workflow": request.workflow})
+        stores.analytics.note_run(request.run_id, dt.datetime.now(dt.UTC), {"workflow": request.workflow})
     message = f"{request.error}: {readable_cause(request.cause)}"
     facts = {"error": request.error, "cause": request.cause[:MAX_CAUSE], "failed_step": request.failed_step}
     ended = end_run(stores, request.run_id, "FAILED", message, quietly=False, **facts)

@@ -6,6 +6,7 @@ from typing import Any
 
 from lambdas.advanced_model_tuning_service.alarming import alarm
 from lambdas.advanced_model_tuning_service.ending import fail, promote, reject, roll_back
+from lambdas.advanced_model_tuning_service.noting import note_stopped
 from lambdas.advanced_model_tuning_service.planning import plan, start
 from lambdas.advanced_model_tuning_service.retiring import retire
 from lambdas.contracts.tuning_run import TuningRequest
@@ -19,4 +20,6 @@ def as_start(event: dict[str, Any]) -> dict[str, Any]:
     return {"action": "start", "request": request.model_dump(mode="json", exclude_unset=True)}
 
 
-handler = engine_handler(start, plan, promote, reject, roll_back, retire, alarm, fail, without_action=as_start)
+handler = engine_handler(
+    start, plan, promote, reject, roll_back, retire, alarm, fail, note_stopped, without_action=as_start
+)

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from lambdas.contracts.base import Contract, ModelVersion, RunId, S3Uri, Symbol
+from lambdas.contracts.base import Contract, ExecutionArn, ModelVersion, RunId, S3Uri, Symbol
 from lambdas.core.values import GateRecord
 
 DataSource = Literal["yahoo", "sample", "simulated"] | S3Uri
@@ -175,6 +175,23 @@ class FailRequest(Contract):
     error: str
     cause: str
     failed_step: str = Field(default="", description="Name of the state.")
+
+
+class NoteStoppedRequest(Contract):
+    """See to it that an execution that did not end well is on record. EventBridge asks, now and then late or twice."""
+
+    action: Literal["note_stopped"]
+    workflow: Literal["advanced-model-tuning", "daily-assessment"]
+    run_id: RunId = Field(description="Name of the execution.")
+    execution_arn: ExecutionArn
+    started_at: dt.datetime = Field(description="Step Functions tells it in milliseconds since 1970.")
+    status: Literal["ABORTED", "FAILED", "TIMED_OUT"] = Field(description="Of the execution.")
+
+
+class NoteStoppedResult(Contract):
+    """Whether there was no record before."""
+
+    opened: bool
 
 
 class OutcomeResult(Contract):

@@ -26,6 +26,8 @@ ON_ANYTHING = {
     "ec2:DescribeSubnets",
     "ec2:UnassignPrivateIpAddresses",
 }
+SENDS = {"sqs:SendMessage", "sqs:GetQueueAttributes", "sqs:GetQueueUrl"}
+"""Of Lambda in the name of the service: what it was told by EventBridge and could not do."""
 OBJECTS = {
     "Service": {"Datasets/uploads/*": READ, "Performance/reports/*": WRITE, "Artefacts/models/*": READ | DELETE},
     "Enrichment": {
@@ -251,11 +253,18 @@ def test_only_the_service_announces_and_starts(assembly: Assembly) -> None:
             "states:StartExecution",
             "states:GetExecutionHistory",
             "states:DescribeStateMachineForExecution",
+            *SENDS,
             *(("states:ListExecutions",) if load_settings(assembly.environment).map.mode == "DISTRIBUTED" else ()),
         }
         assert others == (expected if role == "Service" else set()), role
         deleting = {a for a in actions if "Delete" in a and not a.startswith("ec2:")}
         assert deleting == (DELETE if role == "Service" else set()), role
+
+
+def test_the_service_sends_to_the_dead_letter_queue_only(assembly: Assembly) -> None:
+    (queue,) = assembly.resources("AWS::SQS::Queue")
+    (statement,) = [s for s in statements(assembly, "Service") if set(s["Action"]) & SENDS]
+    assert (set(statement["Action"]), statement["Resource"]) == (SENDS, [queue])
 
 
 def test_machines_invoke_their_functions_only(assembly: Assembly) -> None:

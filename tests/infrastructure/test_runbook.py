@@ -12,7 +12,7 @@ from project import ROOT
 
 TEXT = (ROOT / "docs" / "runbook.md").read_text()
 COMMANDS = [line.strip() for line in TEXT.splitlines() if line.strip().startswith("aws ")]
-OF_THE_CLI = {"query", "output", "max-items", "cli-input-json"}
+OF_THE_CLI = {"query", "output", "max-items", "cli-input-json", "cli-binary-format"}
 RENAMED = {"s3api": "s3", "notification-endpoint": "endpoint"}
 """What the command line calls otherwise than the service does."""
 SESSION = botocore.session.Session()

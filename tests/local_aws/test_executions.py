@@ -22,6 +22,7 @@ from deployed_app import App
 from small_market import market
 
 from cli.local_aws.emulator import Emulator
+from lambdas.adapters.analytics import utc
 from lambdas.contracts.outputs import StackOutput
 
 pytestmark = pytest.mark.slow
@@ -145,6 +146,27 @@ def test_of_two_runs_at_a_time_the_second_ends_at_once(app: App, promoted: dict[
     while client.describe_execution(executionArn=first)["status"] == "RUNNING" and time.monotonic() < deadline + 60:
         time.sleep(0.1)
     assert client.describe_execution(executionArn=first)["status"] == "SUCCEEDED"
+
+
+def test_an_execution_that_is_stopped_before_it_wrote_anything_is_on_record(app: App) -> None:
+    """By Step Functions' own event, the deployed rule, its transformer and the function."""
+    client = app.deployment.step_functions
+    machine = app.deployment[StackOutput.ASSESSMENT_MACHINE_ARN]
+    execution = client.start_execution(stateMachineArn=machine, name="stopped-at-once")["executionArn"]
+    client.stop_execution(executionArn=execution)
+    deadline = time.monotonic() + 60
+    while app.deployment.analytics.run("stopped-at-once") is None and time.monotonic() < deadline:
+        time.sleep(0.1)
+
+    record = app.deployment.analytics.run("stopped-at-once") or {}
+    told = client.describe_execution(executionArn=execution)
+    assert told["status"] == "ABORTED"
+    assert "kind" not in record, "the execution came as far as its plan, so nothing was shown"
+    assert "outcome" not in record
+    assert (record["stopped_as"], record["execution_arn"]) == ("ABORTED", execution)
+    assert record["workflow"] == "daily-assessment"
+    assert record["started_at"] == utc(told["startDate"])
+    assert app.announced("stopped-at-once") == []
 
 
 def test_a_broken_upload_fails_the_run_with_the_name_of_what_is_wrong(app: App, promoted: dict[str, Any]) -> None:

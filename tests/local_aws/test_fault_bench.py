@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from deployed_app import require_tools
 
+from benchmarks.faults.bus import Bus
 from benchmarks.faults.faults import Fault, Plan
 from benchmarks.faults.invariants import Breach, Found, Watch, check, final_state
 from benchmarks.faults.machine import TUNING, Ended
 from benchmarks.faults.story import Bench, Story
 from benchmarks.faults.wire import Wire, installed
-from benchmarks.faults.world import RECOMMENDATIONS, account, machines
+from benchmarks.faults.world import RECOMMENDATIONS, account, synthesized
 from cli.local_aws.place import Place
 from lambdas.adapters.dynamodb import to_item, update_arguments
 from lambdas.adapters.ledger import TOTAL, TrialLedger
@@ -26,6 +28,8 @@ from lambdas.runtime.observability import logger
 
 pytestmark = pytest.mark.slow
 WEEK, MONDAY = 0, 1
+AT_ONCE = Fault("stopped and redriven", "the process ends too", WEEK, 0, 2)
+"""The weekly execution is stopped in its first step, whose process ends before its second request; the first reads."""
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +41,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     logger.setLevel(logging.CRITICAL)  # the processes of the machine are forked from this one
     try:
         with account() as stores, installed(Wire(folder / "journal")) as wire:
-            made = Bench(stores, machines(), wire)
+            made = Bench(stores, synthesized(), wire)
             made.prepare(0, "ordinary")
             yield made
     finally:
@@ -102,6 +106,38 @@ def test_a_run_meanwhile_is_known_though_the_process_that_waited_for_it_is_kille
 
     assert result.outcomes["week-twin"] == "BUSY"
     assert result.breaches == []
+
+
+@pytest.mark.parametrize(
+    ("delivered", "redriven", "outcome"),
+    [
+        ("at once", "never", "ABORTED"),
+        ("late", "never", "ABORTED"),
+        ("twice", "at once", "PROMOTED"),
+        ("late", "at once", "PROMOTED"),
+    ],
+)
+def test_an_execution_that_is_stopped_before_it_wrote_anything_is_on_record(
+    bench: Bench, delivered: str, redriven: Any, outcome: str
+) -> None:
+    seed = next(seed for seed in range(100) if Bus((), bench.wire, seed, print).delivered == delivered)
+
+    story = lived(bench, Plan(seed, 0, "ordinary", (AT_ONCE,), redriven, "next step"))
+
+    assert story.result.breaches == []
+    assert story.result.outcomes["week"] == outcome
+    record = bench.account.stores.analytics.run("week") or {}
+    assert ("kind" in record) is (outcome != "ABORTED")
+    assert record["outcome"] == ("FAILED" if outcome == "ABORTED" else outcome)
+    assert record.get("error") == ("LostRun" if outcome == "ABORTED" else None)
+
+
+def test_without_the_rules_such_an_execution_breaks_an_invariant(bench: Bench) -> None:
+    deaf = replace(bench, deployed=bench.deployed._replace(rules=()))
+
+    result = lived(deaf, Plan(1, 0, "ordinary", (AT_ONCE,), "never", "next step")).result
+
+    assert [breach.invariant for breach in result.breaches] == ["outcome"]
 
 
 def broken(bench: Bench, *ended: Ended, journal: list[dict[str, Any]] | None = None) -> set[str]:
