@@ -78,16 +78,18 @@ class Table:
         return None if item is None else from_item(item)
 
     def get_all(self, keys: Sequence[Mapping[str, str]]) -> list[dict[str, Any]]:
-        """Return the items that there are of some keys, read consistently, in the order of the keys.
+        """Return the items that there are of some keys, read consistently, in the order of the keys, each once.
 
         Raises
         ------
         TransientStoreError
             If the table still leaves some out, for want of throughput, after waiting for them again and again.
         """
+        asked = {canonical_key(key, key): key for key in keys}
+        items = [to_item(key) for key in asked.values()]
         found: dict[str, dict[str, Any]] = {}
-        for begin in range(0, len(keys), MOST_AT_ONCE):
-            left: Any = [to_item(key) for key in keys[begin : begin + MOST_AT_ONCE]]
+        for begin in range(0, len(items), MOST_AT_ONCE):
+            left: Any = items[begin : begin + MOST_AT_ONCE]
             for pause in (0.0, *PAUSES):
                 time.sleep(pause)
                 answer = self.client.batch_get_item(RequestItems={self.name: {"Keys": left, "ConsistentRead": True}})
@@ -99,7 +101,7 @@ class Table:
                     break
             else:
                 raise TransientStoreError(f"{self.name} left {len(left)} items unread; it is short of throughput.")
-        return [found[text] for key in keys if (text := canonical_key(key, key)) in found]
+        return [found[text] for text in asked if text in found]
 
     def put(self, values: Mapping[str, Any]) -> None:
         """Write an item, replacing what is there."""

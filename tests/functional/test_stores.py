@@ -249,10 +249,10 @@ class TestManyItems:
             table.put({"PK": f"RUN#{number}", "SK": "META", "number": number})
         return table
 
-    def test_items_come_in_the_order_of_their_keys_and_missing_ones_are_left_out(self, table: Table) -> None:
-        asked = [129, 3, 500, 7, *range(20, 125)]
+    def test_items_come_once_in_the_order_of_their_keys_and_missing_ones_are_left_out(self, table: Table) -> None:
+        asked = [129, 3, 500, 7, 129, *range(20, 125)]
         found = table.get_all([{"PK": f"RUN#{number}", "SK": "META"} for number in asked])
-        assert [item["number"] for item in found] == [number for number in asked if number != 500]
+        assert [item["number"] for item in found] == [129, 3, 7, *range(20, 125)]
         assert table.get_all([]) == []
 
     def test_what_a_table_leaves_out_is_asked_for_again(self, table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
