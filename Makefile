@@ -22,8 +22,8 @@ else
 	$(BIN)/amts run --data $(DATA)
 endif
 
-test: setup  ## Every test; what is skipped says why.
-	$(BIN)/pytest -rs
+test: setup  ## Every test, in up to four processes; what is skipped says why.
+	$(BIN)/pytest -rs --numprocesses auto --maxprocesses 4 --dist loadgroup
 
 lint: setup  ## ruff and mypy --strict.
 	$(BIN)/ruff check .
