@@ -47,7 +47,7 @@ if "AWS_LAMBDA_RUNTIME_API" in os.environ:
 
 def measure(metric: Metric, value: float | None, unit: MetricUnit = MetricUnit.NoUnit) -> None:
     """Add one number to the metrics of this invocation; what could not be measured is left out."""
-    if value is not None:
+    if value is not None and not metrics_disabled():  # Powertools would hold them, and print each hundred at once
         metrics.add_metric(name=metric, unit=unit, value=value)
 
 

@@ -11,8 +11,10 @@ from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeou
 from lambdas.adapters.errors import StoreAccessError, TransientStoreError
 from lambdas.contracts import errors as error_names
 from lambdas.contracts.base import MAX_RESULT_BYTES, Contract
+from lambdas.contracts.metrics import Metric
 from lambdas.core import errors as core_errors
 from lambdas.core.errors import InvalidRequestError
+from lambdas.runtime.observability import measure
 from lambdas.runtime.step import engine_handler, step
 from lambdas.runtime.stores import Stores
 
@@ -54,6 +56,12 @@ def event(**changes: Any) -> dict[str, Any]:
 
 def test_a_result_is_plain_json() -> None:
     assert engine_handler(say)(event(times=3), None) == {"text": "xxx"}
+
+
+def test_metrics_that_are_switched_off_are_not_printed_by_the_hundred(capsys: pytest.CaptureFixture[str]) -> None:
+    for number in range(250):
+        measure(Metric.LIVE_HIT_RATE, number / 250)
+    assert capsys.readouterr().out == ""
 
 
 @pytest.mark.parametrize(
