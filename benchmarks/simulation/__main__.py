@@ -59,8 +59,8 @@ def told(result: Mapping[str, Any]) -> str:
     outcomes = ", ".join(f"{n} {outcome}" for outcome, n in counted.most_common())
     return (
         f"{result['first']} to {result['last']}, {result['market']['n_symbols']} symbols, {result['n_days']} daily "
-        f"runs: {outcomes}. {result['seconds'] / 60:.0f} minutes on a shared machine of 2 cores, "
-        f"{result['processor_seconds'] / 60:.1f} minutes of one processor."
+        f"runs: {outcomes}. {result['seconds'] / 60:.1f} minutes on a machine of 2 cores, of processor time "
+        f"{result['processor_seconds'] / 60:.1f}."
     )
 
 
@@ -135,7 +135,11 @@ def draw(page: Path, picture: Path) -> None:
         tab = browser.new_page(viewport=PICTURE_SIZE)
         tab.goto(page.resolve().as_uri(), wait_until="domcontentloaded", timeout=90_000)
         tab.wait_for_selector("html[data-drawn]", timeout=90_000)
-        tab.locator("section#course figure").screenshot(path=raw)
+        figure = tab.locator("section#course figure")
+        figure.locator(".main-svg .trace").first.wait_for(timeout=90_000)
+        figure.scroll_into_view_if_needed()
+        tab.wait_for_timeout(1000)  # drawn is not yet painted: a busy machine once took a picture of nothing
+        figure.screenshot(path=raw)
         browser.close()
     with Image.open(raw) as drawn:
         drawn.save(picture, quality=80)
