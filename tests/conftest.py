@@ -13,7 +13,7 @@ BUILT_ONCE = ("browser", "images", "infrastructure", "local_aws")
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
-@pytest.hookimpl(trylast=True)
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in this hook, too
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep together, where processes share the tests, those of such a folder, and those of one file."""
     for item in items:

@@ -98,7 +98,7 @@ def _deploy(place: Place, running: Emulator, adapted: Path) -> dict[str, str]:
     outputs_file = place.home / "outputs.json"
     outputs_file.unlink(missing_ok=True)
     if not _is_complete(running, BOOTSTRAP_STACK):
-        _cdk(place, "bootstrap", f"aws://{ACCOUNT}/{REGION}", endpoint=running.endpoint)
+        _cdk(place, "bootstrap", f"aws://{ACCOUNT}/{REGION}", "--app", str(adapted), endpoint=running.endpoint)
     _cdk(
         place, "deploy", "--all", "--app", str(adapted), "--require-approval", "never", "--method", "direct",
         "--outputs-file", str(outputs_file), endpoint=running.endpoint,
