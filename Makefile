@@ -23,7 +23,7 @@ else
 endif
 
 test: setup  ## Every test, in up to four processes; what is skipped says why.
-	$(BIN)/pytest -rs --numprocesses auto --maxprocesses 4 --dist loadgroup
+	$(BIN)/pytest -rs --numprocesses auto --maxprocesses 4 --dist loadfile
 
 lint: setup  ## ruff and mypy --strict.
 	$(BIN)/ruff check .
